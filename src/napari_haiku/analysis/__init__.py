@@ -1,0 +1,1 @@
+"""Answers read off an atlas: biomarkers, niches, counterfactuals and their statistics."""

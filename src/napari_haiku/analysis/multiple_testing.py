@@ -1,0 +1,28 @@
+"""Many p values at once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import false_discovery_control
+
+
+def benjamini_hochberg(p: ArrayLike) -> NDArray[np.float64]:
+    """Adjust p values by Benjamini and Hochberg, leaving out those that are NaN.
+
+    Parameters
+    ----------
+    p : array-like
+        p values of any shape; NaN stands for "not estimable" and is no test.
+
+    Returns
+    -------
+    ndarray of float64
+        q values of the same shape, NaN where `p` is NaN.
+    """
+    values = np.asarray(p, np.float64)
+    q = np.full(values.shape, np.nan)
+    known = np.isfinite(values)
+    if known.any():
+        q[known] = false_discovery_control(values[known], method="bh")
+    return q

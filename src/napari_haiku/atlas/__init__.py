@@ -1,0 +1,1 @@
+"""Many encodings in one searchable folder: the evidence behind every prediction."""

@@ -1,0 +1,143 @@
+"""What encoding one slide is asked to do, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from napari_haiku.clinical import Record
+from napari_haiku.errors import HaikuError
+from napari_haiku.images.slide_image import SlideImage
+
+PATIENT_FIELDS = ("patient_id", "patient", "case_id", "case")
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """How finely tissue is cut into patches.
+
+    Parameters
+    ----------
+    patch_um : float
+        Side of a patch in um.
+    stride_um : float
+        Step from one patch to the next in um.
+    min_tissue : float
+        Least share of a patch that must be tissue, 0 to 1.
+    batch_size : int
+        Patches per pass through the towers.
+    """
+
+    patch_um: float = 100.0
+    stride_um: float = 100.0
+    min_tissue: float = 0.5
+    batch_size: int = 64
+
+    def __post_init__(self) -> None:
+        for name, value in (("patch size", self.patch_um), ("step", self.stride_um)):
+            if not 0 < value < 1e6:
+                raise HaikuError(f"The {name} must be a positive number of um, not {value}.")
+        if not 0 <= self.min_tissue <= 1:
+            raise HaikuError(
+                f"The least share of tissue must lie between 0 and 1, not {self.min_tissue}."
+            )
+        if self.batch_size < 1:
+            raise HaikuError(f"The batch size must be at least 1, not {self.batch_size}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeRequest(EncodeOptions):
+    """One slide to encode; how finely, see :class:`EncodeOptions`.
+
+    Parameters
+    ----------
+    he, mif : SlideImage, optional
+        The images of the section; at least one.
+    output : Path
+        Folder of the encoding; resumed when it is there already.
+    slide_id : str
+        Name of the slide.
+    record : dict of str to str
+        Clinical record in caption order.
+    patient_id : str
+        Patient; read from the record where it is empty.
+    region_um : tuple of float, optional
+        (x0, y0, x1, y1): keep only patches whose centre lies inside.
+
+    Raises
+    ------
+    HaikuError
+        No image, no pixel size, an mIF without marker names.
+    """
+
+    he: SlideImage | None = None
+    mif: SlideImage | None = None
+    output: Path
+    slide_id: str
+    record: Record = field(default_factory=dict)
+    patient_id: str = ""
+    region_um: tuple[float, float, float, float] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.he is None and self.mif is None:
+            raise HaikuError("There is nothing to encode: choose an H&E image, an mIF image or both.")
+        for image, modality in ((self.he, "he"), (self.mif, "mif")):
+            if image is None:
+                continue
+            if image.modality != modality:
+                words = {"he": "H&E", "mif": "mIF"}
+                raise HaikuError(
+                    f"{image.name} is read as {words[image.modality]} but was given as "
+                    f"{words[modality]}: check which image is which."
+                )
+            if image.pixel_size_um is None:
+                raise HaikuError(
+                    f"{image.name} does not say how large a pixel is: give the pixel size in um."
+                )
+        if self.mif is not None and not self.mif.used_markers:
+            raise HaikuError(
+                f"The channels of {self.mif.name} have no marker names: name at least one channel."
+            )
+        if not self.slide_id.strip():
+            raise HaikuError("The slide has no id: give it a name.")
+
+    @property
+    def patient(self) -> str:
+        """The patient, from the request or else from the record; "" when unknown."""
+        if self.patient_id:
+            return self.patient_id
+        lowered = {name.strip().lower(): value for name, value in self.record.items()}
+        return next((lowered[name] for name in PATIENT_FIELDS if lowered.get(name)), "")
+
+
+@dataclass(frozen=True)
+class EncodeResult:
+    """What encoding one slide left.
+
+    Parameters
+    ----------
+    path : Path
+        The encoding.
+    patches : int
+        Patches in it.
+    markers : tuple of str
+        Markers measured.
+    patch_um : float
+        Side of a patch in um.
+    resumed_from : int
+        Patches that were there already.
+    seconds : mapping
+        Time per step, with their sum as ``total``.
+    notes : tuple of str
+        Sentences for the user, such as channels left out.
+    """
+
+    path: Path
+    patches: int
+    markers: tuple[str, ...]
+    patch_um: float
+    resumed_from: int
+    seconds: Mapping[str, float]
+    notes: tuple[str, ...] = ()

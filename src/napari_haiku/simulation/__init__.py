@@ -1,0 +1,1 @@
+"""Virtual tissue: H&E, mIF and a clinical record made from the same cells, with known truth."""

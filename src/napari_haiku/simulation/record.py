@@ -1,0 +1,241 @@
+"""A virtual patient: the clinical record, the latent tone and the fields without effect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from napari_haiku.errors import HaikuError
+from napari_haiku.simulation.effects import log_folds
+from napari_haiku.simulation.randomness import stream
+from napari_haiku.simulation.vocabulary import NICHES
+
+ORGANS: tuple[tuple[str, str, bool, float], ...] = (
+    # tissue type, disease, grows as glands, share of patients
+    ("Colon/Rectum", "Colon Cancer", True, 0.40),
+    ("Breast", "Breast Cancer", True, 0.25),
+    ("Lung", "Lung Cancer", False, 0.20),
+    ("Skin", "Skin Cancer", False, 0.15),
+)
+STAGES = ("I", "II", "III", "IV")
+GRADES = ("G1", "G2", "G3")
+TREATMENTS = ("Surgery only", "Neoadjuvant chemotherapy", "Immunotherapy")
+SMOKING = ("Never", "Former", "Current")
+SITES = ("North", "South", "East", "West", "Coast")
+SCANNERS = ("Scanner P", "Scanner Q", "Scanner R")
+
+PLACEBO: dict[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
+    "cassette_colour": (("yellow", "green"), (0.6, 0.4)),
+    "label_printer": (("old", "new"), (0.7, 0.3)),
+    "storage_shelf": (("upper", "middle", "lower"), (0.5, 0.3, 0.2)),
+    "ward_colour": (("amber", "violet", "teal", "ivory"), (0.4, 0.25, 0.2, 0.15)),
+    "surgery_weekday": (
+        ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday"),
+        (0.25, 0.22, 0.2, 0.18, 0.15),
+    ),
+    "courier_route": (
+        ("oak", "birch", "maple", "cedar", "willow", "alder", "hazel", "rowan"),
+        (0.2, 0.17, 0.15, 0.13, 0.11, 0.09, 0.08, 0.07),
+    ),
+}
+_SHOWN = len(PLACEBO) // 2
+
+_AREA = {
+    "tumour": 0.34,
+    "tumour margin": 0.0,  # the rim of stroma around tumour; its share scales the rim's width
+    "stroma": 0.24,
+    "immune aggregate": 0.09,
+    "vessel-rich stroma": 0.11,
+    "necrosis": 0.05,
+    "normal epithelium": 0.12,
+    "fat or lumen": 0.05,
+}
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Everything that stands above the tissue in the causal graph.
+
+    Parameters
+    ----------
+    seed, index : int
+        Where the patient's random numbers come from.
+    clinical : dict of str to str
+        The record's fields that carry meaning, in caption order.
+    placebo : dict of str to str
+        Every field without effect.
+    shown : tuple of str
+        The half of the placebo fields that the record shows.
+    glandular : bool
+        Whether the tumour grows as glands (else as nests).
+    tone : float
+        Latent immune tone u; above 0 is favourable.
+    log_area : dict of str to float
+        The patient's own deviation of each niche's share, natural log.
+    """
+
+    seed: int
+    index: int
+    clinical: dict[str, str]
+    placebo: dict[str, str]
+    shown: tuple[str, ...]
+    glandular: bool
+    tone: float
+    log_area: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def record(self) -> dict[str, str]:
+        """Clinical record in caption order; placebo fields not shown are left out."""
+        return self.clinical | {name: self.placebo[name] for name in self.shown}
+
+    @property
+    def covariates(self) -> dict[tuple[str, str], float]:
+        """How much of each cause of :data:`effects.EFFECTS` the patient has."""
+        return _covariates(self.clinical, self.tone)
+
+    def area_logits(self) -> np.ndarray:
+        """Return the natural log of each niche's share before normalising, (niches,)."""
+        shift = np.diag(log_folds(self.covariates, "area")[:, : len(NICHES)])
+        own = np.array([self.log_area.get(name, 0.0) for name in NICHES])
+        base = np.log([max(_AREA[name], 1e-6) for name in NICHES])
+        return np.asarray(base + shift + own)
+
+
+def draw_patient(
+    seed: int, index: int, *, edits: Mapping[str, str] | None = None, tone: float | None = None
+) -> Patient:
+    """Draw a patient, or the same patient with some causes set by hand.
+
+    Parameters
+    ----------
+    seed, index : int
+        Which patient.
+    edits : mapping, optional
+        Field -> level, set after drawing; everything not downstream of it in
+        the graph keeps its value, and survival is drawn again with the same
+        random numbers.
+    tone : float, optional
+        Immune tone to set.
+
+    Raises
+    ------
+    HaikuError
+        An edited field is not a field of virtual patients.
+    """
+    rng = stream(seed, index, "person")
+    weights = [organ[3] for organ in ORGANS]
+    tissue, disease, glandular, _ = ORGANS[rng.choice(len(ORGANS), p=weights)]
+    sex = "Female" if disease == "Breast Cancer" or rng.random() < 0.48 else "Male"
+    age = int(np.clip(rng.normal(64, 11), 28, 92))
+    smoking = SMOKING[rng.choice(3, p=(0.2, 0.4, 0.4) if tissue == "Lung" else (0.55, 0.3, 0.15))]
+    grade = rng.choice(3, p=(0.25, 0.45, 0.30))
+    stage = int(np.clip(np.floor(1.0 + 0.35 * grade + rng.normal(0, 1.0)), 0, 3))
+    tnm = _tnm(stage, stream(seed, index, "tnm"))
+    treatment = TREATMENTS[rng.choice(3, p=(0.55, 0.27, 0.18))]
+    drawn = stream(seed, index, "tone")
+    latent = float((1.0 if drawn.random() < 0.5 else -1.0) + 0.45 * drawn.normal())
+    spread = stream(seed, index, "niche shares").normal(0, 0.45, len(NICHES))
+    clinical = {
+        "tissue_type": tissue,
+        "disease": disease,
+        "type": "Metastatic Tumor" if "M1" in tnm and rng.random() < 0.4 else "Primary Tumor",
+        "sex": sex,
+        "age": str(age),
+        "smoking": smoking,
+        "stage": STAGES[stage],
+        "grade": GRADES[grade],
+        "tnm": tnm,
+        "treatment": treatment,
+    }
+    places = stream(seed, index, "place")
+    clinical["site"] = SITES[places.choice(len(SITES), p=(0.3, 0.25, 0.2, 0.15, 0.1))]
+    clinical["scanner"] = SCANNERS[places.choice(len(SCANNERS))]
+    patient = Patient(
+        seed=seed,
+        index=index,
+        clinical=clinical,
+        placebo=_placebo(seed, index),
+        shown=_shown(seed, index),
+        glandular=glandular,
+        tone=latent if tone is None else float(tone),
+        log_area=dict(zip(NICHES, map(float, spread), strict=True)),
+    )
+    patient = _edited(patient, dict(edits or {}))
+    return _with_survival(patient, dict(edits or {}))
+
+
+def _covariates(clinical: Mapping[str, str], tone: float) -> dict[tuple[str, str], float]:
+    return {
+        ("tone", "per unit"): tone,
+        ("age", "per decade over 60"): (float(clinical["age"]) - 60) / 10,
+        **{(name, clinical[name]): 1.0 for name in ("stage", "grade", "treatment", "smoking")},
+    }
+
+
+def _tnm(stage: int, rng: np.random.Generator) -> str:
+    tumour = (int(rng.integers(1, 3)), int(rng.integers(2, 4)), int(rng.integers(2, 5)), 4)[stage]
+    nodes = (0, 0, int(rng.integers(1, 3)), int(rng.integers(0, 3)))[stage]
+    return f"T{tumour}N{nodes}M{int(stage == 3)}"
+
+
+def _placebo(seed: int, index: int) -> dict[str, str]:
+    rng = stream(seed, index, "placebo")
+    return {
+        name: levels[rng.choice(len(levels), p=shares)]
+        for name, (levels, shares) in PLACEBO.items()
+    }
+
+
+def _shown(seed: int, index: int) -> tuple[str, ...]:
+    chosen = stream(seed, index, "placebo shown").permutation(len(PLACEBO))[:_SHOWN]
+    return tuple(name for place, name in enumerate(PLACEBO) if place in chosen)
+
+
+def _edited(patient: Patient, edits: dict[str, str]) -> Patient:
+    clinical, placebo = dict(patient.clinical), dict(patient.placebo)
+    for name, level in edits.items():
+        if name in clinical:
+            clinical[name] = level
+        elif name in placebo:
+            placebo[name] = level
+        elif name not in ("survival_status", "survival_months"):
+            known = ", ".join((*clinical, *placebo))
+            raise HaikuError(
+                f"Virtual patients have no field {name!r}: choose one of {known}."
+            )
+    return replace(patient, clinical=clinical, placebo=placebo)
+
+
+def _with_survival(patient: Patient, edits: dict[str, str]) -> Patient:
+    rng = stream(patient.seed, patient.index, "survival")
+    months = rng.exponential() / (0.011 * np.exp(log_hazard(patient)))
+    follow_up = rng.uniform(30, 110)
+    dead = bool(months <= follow_up)
+    outcome = {
+        "survival_status": "Deceased" if dead else "Alive",
+        "survival_months": str(max(1, round(min(months, follow_up)))),
+    }
+    outcome |= {name: edits[name] for name in outcome if name in edits}
+    clinical: dict[str, str] = {}
+    for name, value in patient.clinical.items():
+        if name == "site":
+            clinical |= outcome
+        clinical[name] = value
+    return replace(patient, clinical=clinical)
+
+
+def log_hazard(patient: Patient) -> float:
+    """Return the patient's true log hazard of death (0 is the reference patient)."""
+    logits = patient.area_logits()
+    reference = np.log([max(_AREA[name], 1e-6) for name in NICHES])
+    immune, necrosis = NICHES.index("immune aggregate"), NICHES.index("necrosis")
+    change = logits - reference
+    return float(
+        -1.0 * patient.tone
+        + 0.45 * (STAGES.index(patient.clinical["stage"]) - 1)
+        + 0.02 * (float(patient.clinical["age"]) - 62)
+        - 0.4 * change[immune]
+        + 0.3 * change[necrosis]
+    )

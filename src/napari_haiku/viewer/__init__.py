@@ -1,0 +1,1 @@
+"""napari layers from results and back; no Qt widgets."""

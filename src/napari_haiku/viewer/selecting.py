@@ -1,0 +1,106 @@
+"""Clicking tissue in the canvas selects the patch under the pointer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
+
+from napari_haiku.viewer.placement import patch_at
+from napari_haiku.viewer.workspace import Workspace, workspace_of
+
+if TYPE_CHECKING:
+    import napari
+
+_MOVED_PX = 4
+_PAN = "pan_zoom"
+
+
+class _Clicks:
+    """The click callback of one viewer and how many docks want it."""
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = ref(viewer)
+        self.users = 0
+
+    def start(self) -> None:
+        viewer = self._viewer()
+        if viewer is not None:
+            viewer.mouse_drag_callbacks.append(self.on_press)
+
+    def stop(self) -> None:
+        viewer = self._viewer()
+        if viewer is not None and self.on_press in viewer.mouse_drag_callbacks:
+            viewer.mouse_drag_callbacks.remove(self.on_press)
+
+    def on_press(self, viewer: Any, event: Any) -> Generator[None, None, None]:
+        """Tell a click from a drag; a click selects."""
+        if event.button != 1 or event.modifiers or not _is_panning(viewer):
+            return
+        start = event.pos
+        yield
+        while event.type == "mouse_move":
+            if abs(event.pos - start).max() > _MOVED_PX:
+                return
+            yield
+        position = event.position[-2:]
+        select_at(workspace_of(viewer), x_um=float(position[1]), y_um=float(position[0]))
+
+
+_clicks: WeakKeyDictionary[Any, _Clicks] = WeakKeyDictionary()
+
+
+def follow_clicks(viewer: napari.Viewer) -> Callable[[], None]:
+    """Let clicks on the canvas select patches of the workspace's encoding.
+
+    Any number of docks may ask; the canvas is listened to once. A click is a
+    press of the left button without modifier or movement while the active
+    layer is in its pan and zoom mode, so that painting and drawing stay as
+    they are.
+
+    Returns
+    -------
+    callable
+        Call it when the dock closes; the last one stops the listening.
+    """
+    real = getattr(viewer, "__wrapped__", viewer)
+    clicks = _clicks.setdefault(real, _Clicks(real))
+    clicks.users += 1
+    if clicks.users == 1:
+        clicks.start()
+    left = False
+
+    def leave() -> None:
+        nonlocal left
+        if left:
+            return
+        left = True
+        clicks.users -= 1
+        if clicks.users == 0:
+            clicks.stop()
+
+    return leave
+
+
+def select_at(workspace: Workspace, *, x_um: float, y_um: float) -> int | None:
+    """Select the patch at a position; on glass, emit ``events.glass`` with the distance.
+
+    Returns
+    -------
+    int or None
+        The row selected.
+    """
+    encoding = workspace.encoding
+    if encoding is None:
+        return None
+    index, distance = patch_at(encoding.grid, x_um, y_um)
+    if index is None:
+        workspace.events.glass.emit(distance)
+    else:
+        workspace.selection = index
+    return index
+
+
+def _is_panning(viewer: Any) -> bool:
+    active = viewer.layers.selection.active
+    return active is None or str(active.mode) == _PAN

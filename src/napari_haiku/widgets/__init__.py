@@ -1,0 +1,1 @@
+"""Dock widgets: the only room that imports Qt."""
