@@ -12,16 +12,16 @@ trap 'rm -f "$new"' EXIT
 
 resolve() { # PYTHON PLATFORM
     uv pip compile pyproject.toml --extra all --extra pyside --extra test --extra docs \
-        --constraints "$new" --python-version "$1" --python-platform "$2" --only-binary :all: \
-        --upgrade --quiet --no-annotate --no-header --no-emit-index-url --output-file -
+        --constraints "$new" --python-version "$1" --python-platform "$2" --only-binary :all: --upgrade --quiet \
+        --no-annotate --no-header --no-emit-index-url
 }
 
-for platform in linux windows macos; do
+for platform in x86_64-manylinux_2_35 windows macos; do
     found=$(resolve 3.11 "$platform")
     printf '%s\n' "$found" | cat - "$new" | LC_ALL=C sort -u -o "$new"
 done
 for python in 3.12 3.13; do
-    for platform in linux windows macos; do
+    for platform in x86_64-manylinux_2_35 windows macos; do
         resolve "$python" "$platform" >/dev/null
     done
 done

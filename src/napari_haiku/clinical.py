@@ -6,12 +6,15 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_haiku.errors import HaikuError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 Record = dict[str, str]
 
@@ -46,24 +49,125 @@ _PATIENT_FIELDS = (
     "donor",
 )
 _HOLDERS = frozenset(
-    "accession block case core donor image participant patient person record sample slide specimen "
-    "spot study subject tissue tma visit".split()
+    [
+        "accession",
+        "block",
+        "case",
+        "core",
+        "donor",
+        "image",
+        "participant",
+        "patient",
+        "person",
+        "record",
+        "sample",
+        "slide",
+        "specimen",
+        "spot",
+        "study",
+        "subject",
+        "tissue",
+        "tma",
+        "visit",
+    ]
 )
 _PEOPLE = frozenset(
-    "case donor doctor family first full given last maiden middle operator participant pathologist "
-    "patient person physician subject surgeon user".split()
+    [
+        "case",
+        "donor",
+        "doctor",
+        "family",
+        "first",
+        "full",
+        "given",
+        "last",
+        "maiden",
+        "middle",
+        "operator",
+        "participant",
+        "pathologist",
+        "patient",
+        "person",
+        "physician",
+        "subject",
+        "surgeon",
+        "user",
+    ]
 )
 _ALWAYS_IDENTIFYING = frozenset(
-    "accession address barcode birth birthdate birthday dob email filename forename id identifier "
-    "identifiers ids initials mrn nhs operator phone position positions postcode spot spots ssn "
-    "surname telephone uid uuid zip zipcode".split()
+    [
+        "accession",
+        "address",
+        "barcode",
+        "birth",
+        "birthdate",
+        "birthday",
+        "dob",
+        "email",
+        "filename",
+        "forename",
+        "id",
+        "identifier",
+        "identifiers",
+        "ids",
+        "initials",
+        "mrn",
+        "nhs",
+        "operator",
+        "phone",
+        "position",
+        "positions",
+        "postcode",
+        "spot",
+        "spots",
+        "ssn",
+        "surname",
+        "telephone",
+        "uid",
+        "uuid",
+        "zip",
+        "zipcode",
+    ]
 )
 _ONLY_ALONE = frozenset(
-    "array case col column core donor name participant patient path row sample slide specimen "
-    "subject tissueno tma well".split()
+    [
+        "array",
+        "case",
+        "col",
+        "column",
+        "core",
+        "donor",
+        "name",
+        "participant",
+        "patient",
+        "path",
+        "row",
+        "sample",
+        "slide",
+        "specimen",
+        "subject",
+        "tissueno",
+        "tma",
+        "well",
+    ]
 )
-_ARRAY_WORDS = frozenset("array core tma spot slide".split())
-_ARRAY_PLACES = frozenset("col column coordinate coordinates name no nr number pos row x y".split())
+_ARRAY_WORDS = frozenset(["array", "core", "tma", "spot", "slide"])
+_ARRAY_PLACES = frozenset(
+    [
+        "col",
+        "column",
+        "coordinate",
+        "coordinates",
+        "name",
+        "no",
+        "nr",
+        "number",
+        "pos",
+        "row",
+        "x",
+        "y",
+    ]
+)
 
 
 def is_identifying(field: str) -> bool:

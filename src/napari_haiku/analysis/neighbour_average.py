@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def softmax_weights(
     top = scores.max(axis=1, keepdims=True, initial=-np.inf)
     weights = np.exp(scores - np.where(np.isfinite(top), top, 0))
     total = weights.sum(axis=1, keepdims=True)
-    return weights / np.where(total > 0, total, 1)
+    shares: NDArray[np.float64] = weights / np.where(total > 0, total, 1)
+    return shares
 
 
 def average_neighbours(

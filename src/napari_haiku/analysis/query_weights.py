@@ -1,14 +1,14 @@
-"""How much H&E and record count in a fused question."""
+"""How much H&E and record count in a question asked on behalf of a slide."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import numpy as np
-
+from napari_haiku.atlas.query import normalised
 from napari_haiku.errors import HaikuError
 
-MODALITIES = ("he", "text")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def choose_weights(
@@ -33,24 +33,18 @@ def choose_weights(
     Raises
     ------
     HaikuError
-        An unknown or negative weight, all weights zero, or a weight on a
-        record that is not there.
+        An impossible weight, a weight on the slide's own mIF, which is never
+        asked, or on a record that is not there.
     """
-    chosen = dict(defaults if has_record else {"he": 1.0}) if asked is None else dict(asked)
-    for name, weight in chosen.items():
-        if name not in MODALITIES:
-            raise HaikuError(
-                f"A weight was given for {name!r}, but the question is made of he and text only: "
-                "give weights such as he=0.8,text=0.2."
-            )
-        if not np.isfinite(weight) or weight < 0:
-            raise HaikuError(f"The weight of {name} must be zero or more, not {weight:g}.")
-    total = sum(chosen.values())
-    if total <= 0:
-        raise HaikuError("All weights are zero: give at least one of he and text a weight.")
-    if not has_record and chosen.get("text", 0) > 0:
+    if asked is None:
+        return dict(defaults if has_record else {"he": 1.0})
+    weights = {name: share for name, share in normalised(asked).items() if share > 0}
+    if "mif" in weights:
         raise HaikuError(
-            "The text has a weight but the slide has no clinical record: "
-            "add a record or use he=1."
+            "A slide's own mIF is never part of this question: give weights to he and text only."
         )
-    return {name: weight / total for name, weight in chosen.items() if weight > 0}
+    if "text" in weights and not has_record:
+        raise HaikuError(
+            "The text has a weight but the slide has no clinical record: add a record or use he=1."
+        )
+    return weights

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_haiku.errors import HaikuError
+from napari_haiku.clinical import clean_value, is_empty
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
+    from numpy.typing import NDArray
 
 _MORE_THAN_LEVELS = 10
 
@@ -33,15 +34,34 @@ class PatientRecords:
     patients: tuple[str, ...]
     values: pd.DataFrame
 
-    def is_numeric(self, field: str) -> bool:
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The clinical fields."""
+        return tuple(str(field) for field in self.values.columns)
+
+    def is_scale(self, field: str) -> bool:
         """Whether a field is measured on a scale rather than sorted into levels.
 
         A scale is a field whose values are all numbers, more than ten of them
         different.
         """
         known = [value for value in self.values[field] if value]
-        numbers = [_number(value) for value in known]
-        return len(set(known)) > _MORE_THAN_LEVELS and all(np.isfinite(numbers))
+        numbers = [as_number(value) for value in known]
+        return len(set(known)) > _MORE_THAN_LEVELS and bool(np.isfinite(numbers).all())
+
+    def spelled(self, field: str, value: str) -> str:
+        """Spell a value the way most of the atlas's records do, as its model has read it."""
+        alike = [str(entry) for entry in self.values[field] if same_value(entry, value)]
+        if not alike:
+            return clean_value(value)
+        return max(sorted(set(alike)), key=alike.count)
+
+    def covers(self, field: str, value: str) -> bool:
+        """Whether a value is one of the levels, or lies within the range of the scale."""
+        if not self.is_scale(field):
+            return any(same_value(entry, value) for entry in self.values[field])
+        numbers = [as_number(entry) for entry in self.values[field] if entry]
+        return min(numbers) <= as_number(value) <= max(numbers)
 
     def carry(self, field: str, value: str, *, against: str) -> NDArray[np.bool_]:
         """Patients that stand for `value` of a field rather than for `against`.
@@ -55,12 +75,12 @@ class PatientRecords:
         ndarray of bool, shape (patients,)
         """
         column = self.values[field]
-        here, there = _number(value), _number(against)
-        if self.is_numeric(field) and np.isfinite(here) and np.isfinite(there):
-            numbers = np.array([_number(entry) for entry in column])
+        here, there = as_number(value), as_number(against)
+        if self.is_scale(field) and np.isfinite(here) and np.isfinite(there) and here != there:
+            numbers = np.array([as_number(entry) for entry in column])
             middle = (here + there) / 2
             side = numbers > middle if here > there else numbers < middle
-            return np.asarray(np.isfinite(numbers) & side, bool)
+            return np.asarray(side, bool)
         return np.array([same_value(entry, value) for entry in column], bool)
 
 
@@ -80,90 +100,29 @@ def patient_records(
     """
     import pandas as pd
 
-    rows: dict[str, dict[str, str]] = {}
-    for patient, slides in records.groupby("patient_id", sort=True):
-        if str(patient) == leave_out:
-            continue
-        rows[str(patient)] = {field: _agreed(slides[field]) for field in fields}
+    rows: dict[str, list[str]] = {}
+    known = records.astype(object).where(records.notna(), "")
+    for patient, slides in known.groupby("patient_id", sort=True):
+        if str(patient) != leave_out:
+            rows[str(patient)] = [_agreed(slides[field]) for field in fields]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(fields), dtype=object)
     return PatientRecords(tuple(rows), table)
 
 
 def same_value(a: object, b: object) -> bool:
     """Whether two entries of a record say the same, spaces and case aside."""
-    return _plain(a) == _plain(b) and bool(_plain(a))
+    return not is_empty(a) and clean_value(a).casefold() == clean_value(b).casefold()
 
 
-def check_edit(
-    records: PatientRecords, baseline: Mapping[str, str], edits: Mapping[str, str]
-) -> dict[str, int]:
-    """Refuse an edit that the atlas cannot speak to.
-
-    Parameters
-    ----------
-    records : PatientRecords
-        Patients of the atlas that may serve as evidence.
-    baseline : mapping
-        The record as it is.
-    edits : mapping
-        Field to new value.
-
-    Returns
-    -------
-    dict
-        Patients that stand for the new value, by field.
-
-    Raises
-    ------
-    HaikuError
-        No edit, a field that the record or the atlas does not have, a value
-        that nobody carries, or values that are there already.
-    """
-    if not edits:
-        raise HaikuError("Nothing was edited: change at least one field of the clinical record.")
-    shared = [name for name in baseline if name in records.values.columns]
-    for field in edits:
-        if field not in records.values.columns or field not in baseline:
-            where = "atlas" if field not in records.values.columns else "slide's record"
-            there = ", ".join(shared) if shared else "none"
-            raise HaikuError(
-                f"The {where} has no field {field!r}, so it cannot be edited: "
-                f"the fields that can be are {there}."
-            )
-    if all(_plain(baseline[field]) == _plain(value) for field, value in edits.items()):
-        said = ", ".join(f"{field} {value}" for field, value in edits.items())
-        raise HaikuError(
-            f"The edit changes nothing: the record already says {said}; choose another value."
-        )
-    support: dict[str, int] = {}
-    for field, value in edits.items():
-        there = int(records.carry(field, value, against=baseline[field]).sum())
-        outside = records.is_numeric(field) and not _within(records.values[field], value)
-        if there == 0 or outside:
-            raise HaikuError(
-                f"The atlas has no patient with {field} {value}, "
-                "so it cannot say what would shift."
-            )
-        support[field] = there
-    return support
-
-
-def _within(column: pd.Series, value: str) -> bool:
-    numbers = [_number(entry) for entry in column if entry]
-    return min(numbers) <= _number(value) <= max(numbers)
-
-
-def _agreed(column: pd.Series) -> str:
-    said = {_plain(value): str(value).strip() for value in column if _plain(value)}
-    return next(iter(said.values())) if len(said) == 1 else ""
-
-
-def _plain(value: object) -> str:
-    return "" if value is None or value != value else " ".join(str(value).split()).casefold()
-
-
-def _number(value: object) -> float:
+def as_number(value: object) -> float:
+    """Read a value as a number; NaN when it is none."""
     try:
         return float(str(value))
     except ValueError:
         return float("nan")
+
+
+def _agreed(column: pd.Series) -> str:
+    said = {clean_value(value).casefold(): clean_value(value) for value in column}
+    said = {key: value for key, value in said.items() if not is_empty(value)}
+    return next(iter(said.values())) if len(said) == 1 else ""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import zarr
-from numpy.typing import NDArray
 from zarr.codecs import ZstdCodec
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.storage import speaking, write_bytes, write_json
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FORMAT: Final = "napari-haiku encoding"
 FORMAT_VERSION: Final = 1
@@ -74,7 +76,8 @@ def open_array(folder: Path, name: str, *, writable: bool = False) -> zarr.Array
             return zarr.open_array(str(folder / name), mode="r+" if writable else "r")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HaikuError(
-            f"{folder.name} is damaged (its part '{name}' cannot be opened): encode the slide again."
+            f"{folder.name} is damaged (its part '{name}' cannot be opened): encode the slide "
+            "again."
         ) from error
 
 

@@ -8,10 +8,13 @@ import os
 import platform
 import sys
 from pathlib import Path
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.storage import speaking
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 # Far behind the text, so that a second process can read who holds the lock
 # where locks are mandatory (Windows).

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from napari_haiku.clinical import Record
+from napari_haiku.clinical import Record, patient_of
 from napari_haiku.errors import HaikuError
-from napari_haiku.images.slide_image import SlideImage
 
-PATIENT_FIELDS = ("patient_id", "patient", "case_id", "case")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_haiku.images.slide_image import SlideImage
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,9 @@ class EncodeRequest(EncodeOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.he is None and self.mif is None:
-            raise HaikuError("There is nothing to encode: choose an H&E image, an mIF image or both.")
+            raise HaikuError(
+                "There is nothing to encode: choose an H&E image, an mIF image or both."
+            )
         for image, modality in ((self.he, "he"), (self.mif, "mif")):
             if image is None:
                 continue
@@ -92,24 +96,21 @@ class EncodeRequest(EncodeOptions):
                     f"{image.name} is read as {words[image.modality]} but was given as "
                     f"{words[modality]}: check which image is which."
                 )
-            if image.pixel_size_um is None:
+            if image.known_pixel_size_um <= 0:
+                raise HaikuError(f"The pixel size of {image.name} must be a positive number of um.")
+        if self.mif is not None:
+            self.mif.require_named_channels()
+            if not self.mif.used_markers:
                 raise HaikuError(
-                    f"{image.name} does not say how large a pixel is: give the pixel size in um."
+                    f"No channel of {self.mif.name} carries a marker: name at least one channel."
                 )
-        if self.mif is not None and not self.mif.used_markers:
-            raise HaikuError(
-                f"The channels of {self.mif.name} have no marker names: name at least one channel."
-            )
         if not self.slide_id.strip():
             raise HaikuError("The slide has no id: give it a name.")
 
     @property
     def patient(self) -> str:
         """The patient, from the request or else from the record; "" when unknown."""
-        if self.patient_id:
-            return self.patient_id
-        lowered = {name.strip().lower(): value for name, value in self.record.items()}
-        return next((lowered[name] for name in PATIENT_FIELDS if lowered.get(name)), "")
+        return self.patient_id or patient_of(self.record) or ""
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_haiku.clinical import Record
 from napari_haiku.encoding import layout
 from napari_haiku.errors import HaikuError
 from napari_haiku.images.grid import PatchGrid
-from napari_haiku.model.base import TissueModel
 from napari_haiku.model.scaling import ChannelScaling
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_haiku.clinical import Record
+    from napari_haiku.model.base import TissueModel
 
 
 class Encoding:
@@ -37,9 +40,7 @@ class Encoding:
         self.n_planned = int(attributes["n_patches"])
         self._chunk_rows = int(attributes["chunk_rows"])
         chunks = -(-self.n_planned // self._chunk_rows)
-        self.n_patches = min(
-            layout.chunks_done(path, chunks) * self._chunk_rows, self.n_planned
-        )
+        self.n_patches = min(layout.chunks_done(path, chunks) * self._chunk_rows, self.n_planned)
 
     @classmethod
     def open(cls, path: Path | str, *, partial: bool = False) -> Encoding:
@@ -162,7 +163,15 @@ class Encoding:
 
     @cached_property
     def grid(self) -> PatchGrid:
-        """Where the patches lie."""
+        """Where the patches finished so far lie."""
+        return self._grid(self.n_patches)
+
+    @cached_property
+    def planned_grid(self) -> PatchGrid:
+        """Where all patches lie, finished or not."""
+        return self._grid(self.n_planned)
+
+    def _grid(self, n: int) -> PatchGrid:
         geometry = self._attributes["geometry"]
         x, y = geometry["origin_um"]
         height, width = geometry["shape"]
@@ -171,9 +180,9 @@ class Encoding:
             stride_um=float(geometry["stride_um"]),
             origin_um=(float(x), float(y)),
             shape=(int(height), int(width)),
-            rows=self._rows_of("row"),
-            cols=self._rows_of("col"),
-            tissue_fraction=self._rows_of("tissue_fraction"),
+            rows=self._rows_of("row", n).astype(np.int64),
+            cols=self._rows_of("col", n).astype(np.int64),
+            tissue_fraction=self._rows_of("tissue_fraction", n).astype(np.float64),
         )
 
     @cached_property
@@ -195,7 +204,7 @@ class Encoding:
         return self._rows_of(layout.EXPRESSION) if self.markers else None
 
     def embeddings(self, modality: str) -> NDArray[np.float32] | None:
-        """Unit vectors of a modality.
+        """Read the unit vectors of a modality.
 
         Parameters
         ----------
@@ -245,7 +254,8 @@ class Encoding:
         """
         if modality is None:
             modality = "he" if "he" in self._attributes["images"] else "mif"
-        return self.thumbnails(modality, slice(patch, patch + 1))[0]
+        picture: NDArray[np.uint8] = self.thumbnails(modality, slice(patch, patch + 1))[0]
+        return picture
 
     def check_model(self, model: TissueModel | str) -> None:
         """Make sure that a model (or its fingerprint) made this encoding.
@@ -279,5 +289,5 @@ class Encoding:
                     "under another name, or open the old image."
                 )
 
-    def _rows_of(self, name: str) -> NDArray[Any]:
-        return layout.read_rows(self.path, name, slice(0, self.n_patches))
+    def _rows_of(self, name: str, n: int | None = None) -> NDArray[Any]:
+        return layout.read_rows(self.path, name, slice(0, self.n_patches if n is None else n))

@@ -50,6 +50,8 @@ class SlideImage:
         Where it was read from.
     notes : tuple of str
         Sentences about what was found and decided while reading.
+    empty_channels : tuple of int
+        Channels without any signal; they carry no marker.
     """
 
     name: str
@@ -62,6 +64,7 @@ class SlideImage:
     fingerprint: str = ""
     path: Path | None = None
     notes: tuple[str, ...] = ()
+    empty_channels: tuple[int, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -200,17 +203,17 @@ class SlideImage:
             The number of names differs, or two channels are one marker.
         """
         if self.modality == "he":
-            raise HaikuError(f"{self.name} is an H&E image and has no markers: name those of an mIF.")
+            raise HaikuError(
+                f"{self.name} is an H&E image and has no markers: name those of an mIF."
+            )
         if len(names) != len(self.channel_names):
             raise HaikuError(
                 f"{self.name} has {len(self.channel_names)} channels but {len(names)} marker names "
                 "were given: give one name per channel."
             )
-        unused = {i for i, marker in enumerate(self.markers) if marker is None}
         matches = resolve_panel(names)
-        was_marker = [match.canonical for match in resolve_panel(self.channel_names)]
         markers = tuple(
-            None if i in unused and was_marker[i] is not None else marker_of(match)
+            None if i in self.empty_channels else marker_of(match)
             for i, match in enumerate(matches)
         )
         return replace(self, channel_names=tuple(names), markers=markers)

@@ -180,9 +180,7 @@ class TissueModel(ABC):
         vector: NDArray[np.float32] = self.encode_text([caption(record)])[0]
         return vector
 
-    def fit_scaling(
-        self, overview: NDArray[Any], mask: NDArray[np.bool_] | None
-    ) -> ChannelScaling:
+    def fit_scaling(self, overview: NDArray[Any], mask: NDArray[np.bool_] | None) -> ChannelScaling:
         """Intensity range of each channel over a slide, by this model's rule.
 
         Parameters

@@ -42,7 +42,10 @@ class ChannelScaling:
 
 
 def fit_scaling(
-    overview: NDArray[Any], mask: NDArray[np.bool_] | None, *, percentiles: tuple[float, float] = (5, 99.5)
+    overview: NDArray[Any],
+    mask: NDArray[np.bool_] | None,
+    *,
+    percentiles: tuple[float, float] = (5, 99.5),
 ) -> ChannelScaling:
     """Read each channel's range between two percentiles over the tissue.
 

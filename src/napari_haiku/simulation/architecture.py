@@ -133,8 +133,8 @@ def _tissue(patient: Patient, shape: tuple[int, int]) -> NDArray[np.bool_]:
     x = (np.arange(width) + 0.5) * STEP_UM
     y = ((np.arange(height) + 0.5) * STEP_UM)[:, None]
     inside = np.minimum(
-        _soft_minimum(x - left, width * STEP_UM - right - x),
-        _soft_minimum(y - top, height * STEP_UM - bottom - y),
+        np.minimum(x - left, width * STEP_UM - right - x),
+        np.minimum(y - top, height * STEP_UM - bottom - y),
     )
     corner = 0.25 if large else 0.1
     reach = corner * min(shape) * STEP_UM
@@ -146,11 +146,7 @@ def _tissue(patient: Patient, shape: tuple[int, int]) -> NDArray[np.bool_]:
     tissue: NDArray[np.bool_] = inside + rough > 0
     tear = np.abs(smooth_field(rng, shape, STEP_UM, 60))
     where = smooth_field(rng, shape, STEP_UM, 120)
-    return tissue & ~((tear < 0.035) & (where > 0.9))
-
-
-def _soft_minimum(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.minimum(first, second)
+    return tissue & ~((tear < 0.035) & (where > 1.4))
 
 
 def _niches(patient: Patient, shape: tuple[int, int]) -> NDArray[np.uint8]:
@@ -163,6 +159,7 @@ def _niches(patient: Patient, shape: tuple[int, int]) -> NDArray[np.uint8]:
         rng = stream(patient.seed, patient.index, "niche", number)
         scale = 62 if number == _IMMUNE else 85
         score = smooth_field(rng, shape, STEP_UM, scale) + np.float32(0.85 * logits[number])
+        score += 0.22 * smooth_field(rng, shape, STEP_UM, 13)
         better = score > best
         best[better] = score[better]
         niche[better] = number
@@ -188,7 +185,7 @@ def _epithelium(
 
     rng = stream(patient.seed, patient.index, "lumina")
     grade = int(patient.clinical["grade"][1])
-    thick = (23 + 4 * grade) * np.exp(0.22 * smooth_field(rng, niche.shape, STEP_UM, 30))
+    thick = (28 + 4 * grade) * np.exp(0.22 * smooth_field(rng, niche.shape, STEP_UM, 30))
     holes = smooth_field(rng, niche.shape, STEP_UM, 9)
     lumen = np.zeros(niche.shape, np.uint8)
     open_tumour = tumour & (wall > thick)
@@ -208,7 +205,7 @@ def _epithelium(
     lumen[open_normal] = MUCIN if colon else EMPTY
     kind = np.where(tumour, 1, np.where(crypts, 2, 0)).astype(np.uint8)
     kind[lumen > 0] = 0
-    retraction = (wall < 0) & (wall > -4) & (smooth_field(rng, niche.shape, STEP_UM, 25) > 1.25)
+    retraction = (wall < 0) & (wall > -3.2) & (smooth_field(rng, niche.shape, STEP_UM, 25) > 1.6)
     lumen[retraction & tissue] = EMPTY
     return kind, lumen, wall, angle
 
@@ -223,7 +220,7 @@ def _tumour_clusters(patient: Patient, niche: NDArray[np.uint8]) -> NDArray[np.b
     clusters = pattern > (0.75 - 1.15 * within - 0.1 * grade)
     clusters &= within > 0.25
     clusters = ndimage.binary_opening(clusters, iterations=3)
-    return np.asarray(ndimage.binary_fill_holes(clusters) if False else clusters)
+    return np.asarray(clusters)
 
 
 def _crypts(patient: Patient, niche: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -278,7 +275,7 @@ def _vessels(
         reach = int((major + 30) / STEP_UM)
         top, left = max(0, row - reach), max(0, column - reach)
         view = np.s_[top : row + reach + 1, left : column + reach + 1]
-        if (distance[view][0:0].size == 0) and distance[row, column] < size + 8:
+        if distance[row, column] < size + 8:
             continue
         y, x = np.indices(distance[view].shape, dtype=np.float32)
         y, x = (y + top - row) * STEP_UM, (x + left - column) * STEP_UM
@@ -299,11 +296,17 @@ def _vessels(
 
 def _flow(patient: Patient, wall: Float, shape: tuple[int, int]) -> Float:
     rng = stream(patient.seed, patient.index, "flow")
-    hills = 90 * smooth_field(rng, shape, STEP_UM, 90) + 9 * smooth_field(rng, shape, STEP_UM, 22)
-    nearby = np.exp(-np.clip(-wall, 0, None) / 30)
-    hills += ndimage.gaussian_filter(1.5 * nearby * np.clip(wall, -60, 0), 2)
-    down, across = np.gradient(hills)
-    return (np.arctan2(down, across) + np.pi / 2).astype(np.float32)
+    turn = rng.uniform(0, np.pi)
+    turn = turn + 0.9 * smooth_field(rng, shape, STEP_UM, 130)
+    turn += 0.28 * smooth_field(rng, shape, STEP_UM, 22)
+    # Directions have no sign, so they are mixed at twice their angle.
+    down, across = np.gradient(ndimage.gaussian_filter(wall, 3.0))
+    along = np.arctan2(down, across) + np.pi / 2
+    near = 1.6 * np.exp(-np.clip(-wall, 0, None) / 22) * (wall > -60)
+    sine = np.sin(2 * turn) + near * np.sin(2 * along)
+    cosine = np.cos(2 * turn) + near * np.cos(2 * along)
+    sine, cosine = (ndimage.gaussian_filter(part, 2.0) for part in (sine, cosine))
+    return (0.5 * np.arctan2(sine, cosine)).astype(np.float32)
 
 
 def _fat(patient: Patient, niche: NDArray[np.uint8], free: NDArray[np.bool_]) -> Float:

@@ -65,14 +65,10 @@ def caption_html(baseline: str, edited: str) -> str:
         if part.kind == "removed":
             written.append(f"<s>{html.escape(part.text)}</s>")
         elif part.kind == "added":
-            written.append(
-                f'<b style="color:{CHANGED_COLOUR}">{html.escape(part.text)}</b>'
-            )
+            written.append(f'<b style="color:{CHANGED_COLOUR}">{html.escape(part.text)}</b>')
         else:
             written.append(
-                html.escape(
-                    _shortened(part.text, first=index == 0, last=index == len(parts) - 1)
-                )
+                html.escape(_shortened(part.text, first=index == 0, last=index == len(parts) - 1))
             )
     return "".join(written)
 
@@ -89,6 +85,4 @@ def _shortened(text: str, *, first: bool, last: bool) -> str:
         return "".join(words[:_CONTEXT_WORDS]).rstrip() + " …"
     if len(words) <= 2 * _CONTEXT_WORDS:
         return text
-    return (
-        "".join(words[:_CONTEXT_WORDS]).rstrip() + " … " + "".join(words[-_CONTEXT_WORDS:])
-    )
+    return "".join(words[:_CONTEXT_WORDS]).rstrip() + " … " + "".join(words[-_CONTEXT_WORDS:])

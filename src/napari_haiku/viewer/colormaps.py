@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
     from napari.utils.colormaps import Colormap, DirectLabelColormap
     from numpy.typing import NDArray
 

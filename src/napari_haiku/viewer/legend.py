@@ -75,9 +75,7 @@ def limits_text(limits: tuple[float, float]) -> str:
     return f"{number_text(limits[0])} to {number_text(limits[1])}"
 
 
-def marker_legend(
-    marker: str, limits: tuple[float, float], *, stale: bool = False
-) -> Legend:
+def marker_legend(marker: str, limits: tuple[float, float], *, stale: bool = False) -> Legend:
     """Legend of a marker map, in the atlas's units."""
     from napari.utils.colormaps import ensure_colormap
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_haiku.viewer.layer_slots import Kind, layer_in_slot, put_layer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import napari
     from napari.layers import Layer
     from numpy.typing import NDArray
@@ -58,9 +59,7 @@ def show_map(viewer: napari.Viewer, wanted: MapLayer) -> Layer:
     options = {**wanted.placement, **wanted.always}
     if layer_in_slot(viewer, wanted.slot) is None:
         options = {**wanted.once, **options}
-    return put_layer(
-        viewer, wanted.kind, wanted.slot, wanted.data, name=wanted.name, **options
-    )
+    return put_layer(viewer, wanted.kind, wanted.slot, wanted.data, name=wanted.name, **options)
 
 
 def set_visible(viewer: napari.Viewer, shown: Mapping[str, bool]) -> None:

@@ -81,9 +81,7 @@ def difference_layer(
     )
 
 
-def doubt_alpha(
-    spread: NDArray[np.floating], limits: tuple[float, float]
-) -> NDArray[np.float32]:
+def doubt_alpha(spread: NDArray[np.floating], limits: tuple[float, float]) -> NDArray[np.float32]:
     """How grey a patch is drawn, 0 to 0.7.
 
     It rises with the neighbours' spread and is full where value +- spread
@@ -135,9 +133,3 @@ def outside_layer(grid: PatchGrid, outside: NDArray[np.bool_]) -> MapLayer:
         once={"interpolation2d": "nearest"},
     )
 
-
-def without_outside(
-    values: NDArray[np.floating], outside: NDArray[np.bool_]
-) -> NDArray[np.float32]:
-    """Give the values with NaN where the atlas has nothing alike: no value is invented."""
-    return np.where(outside, np.nan, values).astype(np.float32)

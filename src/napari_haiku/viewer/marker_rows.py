@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
 
 RELIABLE_R = 0.2
 FIRST_WITHOUT_MEASUREMENT = "PanCK"
@@ -118,8 +121,6 @@ def filtered_rows(
     ]
 
 
-def groups_present(
-    markers: Collection[str], groups: Mapping[str, Collection[str]]
-) -> list[str]:
+def groups_present(markers: Collection[str], groups: Mapping[str, Collection[str]]) -> list[str]:
     """Name the groups that hold at least one of the markers, ``All`` first."""
     return [ALL_GROUP, *(name for name, members in groups.items() if set(members) & set(markers))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,8 @@ from napari_haiku.viewer.map_layer import MapLayer, finer
 from napari_haiku.viewer.placement import grid_placement, on_grid
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from napari_haiku.images.grid import PatchGrid

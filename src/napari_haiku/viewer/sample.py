@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
+
+from napari_haiku.atlas.shipped import shipped_atlas
 
 
 def demo_atlas_folder() -> Path:
     """Folder of the encoded virtual atlas that ships with the package."""
-    return Path(str(resources.files("napari_haiku"))) / "assets" / "atlas"
+    return shipped_atlas()

@@ -1,4 +1,4 @@
-"""Clicking tissue in the canvas selects the patch under the pointer."""
+"""Clicking tissue in the canvas selects the patch under the pointer and rings it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
 from napari_haiku.viewer.placement import patch_at
+from napari_haiku.viewer.query_layers import hide_query, show_query
 from napari_haiku.viewer.workspace import Workspace, workspace_of
 
 if TYPE_CHECKING:
@@ -27,11 +28,26 @@ class _Clicks:
         viewer = self._viewer()
         if viewer is not None:
             viewer.mouse_drag_callbacks.append(self.on_press)
+            workspace_of(viewer).events.selection.connect(self.ring)
 
     def stop(self) -> None:
         viewer = self._viewer()
-        if viewer is not None and self.on_press in viewer.mouse_drag_callbacks:
-            viewer.mouse_drag_callbacks.remove(self.on_press)
+        if viewer is not None:
+            workspace_of(viewer).events.selection.disconnect(self.ring)
+            if self.on_press in viewer.mouse_drag_callbacks:
+                viewer.mouse_drag_callbacks.remove(self.on_press)
+
+    def ring(self, selection: int | None) -> None:
+        """Draw the ring around the patch selected, at once."""
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        encoding = workspace_of(viewer).encoding
+        if selection is None or encoding is None:
+            hide_query(viewer)
+        else:
+            x, y = encoding.centres_um[selection]
+            show_query(viewer, float(x), float(y), encoding.patch_um)
 
     def on_press(self, viewer: Any, event: Any) -> Generator[None, None, None]:
         """Tell a click from a drag; a click selects."""

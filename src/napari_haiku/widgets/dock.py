@@ -24,10 +24,10 @@ from napari_haiku.widgets.appearance import MIN_DOCK_WIDTH, dock_stylesheet
 from napari_haiku.widgets.atlas_line import AtlasLine
 from napari_haiku.widgets.atlas_opening import AtlasOpening
 from napari_haiku.widgets.empty_page import EmptyPage
-from napari_haiku.widgets.jobs import Failure, JobRunner
+from napari_haiku.widgets.job_desk import JobDesk
+from napari_haiku.widgets.jobs import Failure
 from napari_haiku.widgets.message_strip import MessageStrip
 from napari_haiku.widgets.navigation import ENCODE, raise_dock
-from napari_haiku.widgets.remaining import Remaining
 from napari_haiku.widgets.slide_opening import SlideOpening
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Need = Literal["slide", "encoding", "atlas"]
-_SHOW_AFTER_MS = 300
 
 
 class HaikuDock(QWidget):
@@ -77,8 +76,6 @@ class HaikuDock(QWidget):
         self.setMinimumWidth(MIN_DOCK_WIDTH)
         self.setMinimumHeight(240)
         self._followed: list[tuple[Any, Callable[..., object]]] = []
-        self._runner = JobRunner(self)
-        self._waiting: dict[str, QTimer] = {}
         self._window: QWidget | None = None
         self._closing = QTimer(self)
         self._closing.setSingleShot(True)
@@ -254,86 +251,29 @@ class HaikuDock(QWidget):
         quiet : bool
             Show no progress (for work under a second).
         """
-        if self._closed:
-            return
-        remaining = Remaining()
-        latest: list[Progress] = []
-        self._end_waiting(lane)
-
-        def show() -> None:
-            if not self._runner.is_running(lane):
-                return
-            report = latest[-1] if latest else None
-            words = (report.doing if report is not None and report.doing else doing) + ":"
-            counts = remaining.describe(report) if report is not None else ""
-            self.strip.show_progress(
-                words if counts else f"{words[:-1]}...",
-                counts,
-                report.done if report is not None else 0,
-                report.total if report is not None else 0,
-                lambda: self._cancel(lane),
+        if not self._closed:
+            self._desk.run(
+                work,
+                on_result,
+                doing,
+                on_progress=on_progress,
+                on_failure=on_failure,
+                on_stopped=on_stopped,
+                lane=lane,
+                quiet=quiet,
             )
-
-        def progressed(report: Progress) -> None:
-            latest.append(report)
-            del latest[:-1]
-            if lane not in self._waiting and not quiet:
-                show()
-            else:
-                remaining.describe(report)
-            if on_progress is not None:
-                on_progress(report)
-
-        def returned(result: T) -> None:
-            self._end_job(lane)
-            on_result(result)
-
-        def failed(failure: Failure) -> None:
-            self._end_job(lane)
-            self.show_failure(failure)
-            if on_failure is not None:
-                on_failure(failure)
-
-        def stopped() -> None:
-            self._end_job(lane)
-            if on_stopped is None:
-                self.strip.say("caution", "Stopped.")
-            else:
-                on_stopped(latest[-1] if latest else None)
-
-        self._runner.start(
-            work,
-            returned,
-            lane=lane,
-            on_progress=progressed,
-            on_failure=failed,
-            on_stopped=stopped,
-        )
-        if not quiet:
-            self.workspace.busy = doing
-            timer = QTimer(self)
-            timer.setSingleShot(True)
-            timer.setInterval(_SHOW_AFTER_MS)
-
-            def waited() -> None:
-                self._end_waiting(lane)
-                show()
-
-            timer.timeout.connect(waited)
-            self._waiting[lane] = timer
-            timer.start()
 
     def is_running(self, lane: str | None = None) -> bool:
         """Whether this dock is at work."""
-        return self._runner.is_running(lane)
+        return self._desk.is_running(lane)
 
     def cancel(self, lane: str = "main") -> None:
         """Cancel the job in `lane`; what it finished is kept."""
-        self._cancel(lane)
+        self._desk.cancel(lane)
 
     def show_failure(self, failure: Failure) -> None:
         """Say in red what went wrong."""
-        self.strip.say("failed", failure.sentence, details=failure.details)
+        self._desk.show_failure(failure)
 
     def mark_stale(self, update: Callable[[], object]) -> None:
         """Say in amber that the result on show belongs to earlier settings."""
@@ -352,9 +292,7 @@ class HaikuDock(QWidget):
         for signal, slot in self._followed:
             signal.disconnect(slot)
         self._followed.clear()
-        for lane in tuple(self._waiting):
-            self._end_waiting(lane)
-        self._runner.close()
+        self._desk.close()
         if self._window is not None:
             self._window.removeEventFilter(self)
             self._window = None
@@ -378,6 +316,7 @@ class HaikuDock(QWidget):
         self._pages.addWidget(self._empty)
         self._pages.addWidget(scroll)
         self.strip = MessageStrip()
+        self._desk = JobDesk(self.strip, self.workspace, self)
         self.primary = QPushButton()
         self.primary.setProperty("haiku", "primary")
         self.primary.clicked.connect(lambda _checked=False: self.press_primary())
@@ -410,35 +349,13 @@ class HaikuDock(QWidget):
         line.build_wanted.connect(self.atlases.choose_and_build)
         line.this_slide_wanted.connect(self.atlases.of_this_slide)
         within = Qt.ShortcutContext.WidgetWithChildrenShortcut
-        for keys, slot in (("Ctrl+Return", self.primary.click), ("Esc", self._escape)):
+        for keys, slot in (("Ctrl+Return", self.primary.click), ("Esc", self._desk.cancel_all)):
             shortcut = QShortcut(QKeySequence(keys), self)
             shortcut.setContext(within)
             shortcut.activated.connect(slot)
 
     def _restyle(self, *_: object) -> None:
         self.setStyleSheet(dock_stylesheet(self.viewer.theme))
-
-    def _escape(self) -> None:
-        for lane in ("main", "atlas"):
-            self._cancel(lane)
-
-    def _cancel(self, lane: str) -> None:
-        if self._runner.is_running(lane):
-            self._end_waiting(lane)
-            self._runner.cancel(lane)
-            self.strip.say("running", "Stopping after the step under way...", key="progress")
-
-    def _end_job(self, lane: str) -> None:
-        self._end_waiting(lane)
-        if not self._runner.is_running():
-            self.workspace.busy = None
-            self.strip.clear("progress")
-
-    def _end_waiting(self, lane: str) -> None:
-        timer = self._waiting.pop(lane, None)
-        if timer is not None:
-            timer.stop()
-            timer.deleteLater()
 
     def showEvent(self, event: Any) -> None:
         """Watch the window the dock was put into, so that closing it stops the jobs."""

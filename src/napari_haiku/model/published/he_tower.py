@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 
-from napari_haiku.model.published.config import HeSizes
 from napari_haiku.model.published.extras import need
+
+if TYPE_CHECKING:
+    from napari_haiku.model.published.config import HeSizes
 
 
 class HeTower(nn.Module):
@@ -27,7 +32,6 @@ class HeTower(nn.Module):
         super().__init__()
         timm = need("timm", "The H&E tower")
         self.sizes = sizes
-        norm = _LayerNorm(sizes.ln_eps)
         self.trunk = timm.create_model(
             "beit3_large_patch16_224",
             pretrained=False,
@@ -38,7 +42,7 @@ class HeTower(nn.Module):
             num_heads=sizes.heads,
             # timm truncates dim * ratio; the half keeps rounding from losing a unit.
             mlp_ratio=(sizes.ffn + 0.5) / sizes.dim,
-            norm_layer=norm,
+            norm_layer=partial(nn.LayerNorm, eps=sizes.ln_eps),
             num_classes=0,
             global_pool="token",
         )
@@ -53,13 +57,3 @@ class HeTower(nn.Module):
         """Tokens after the last norm, class token first; shape (n, tokens, width)."""
         tokens: torch.Tensor = self.trunk.forward_features(images)
         return tokens
-
-
-class _LayerNorm:
-    """A LayerNorm constructor with its epsilon fixed (timm passes only the width)."""
-
-    def __init__(self, eps: float) -> None:
-        self.eps = eps
-
-    def __call__(self, width: int, **kwargs: object) -> nn.LayerNorm:
-        return nn.LayerNorm(width, eps=self.eps)

@@ -21,9 +21,7 @@ class ProjectionHead(nn.Sequential):
     """
 
     def __init__(self, width: int, dim: int) -> None:
-        super().__init__(
-            nn.Linear(width, dim), nn.ReLU(), nn.Linear(dim, dim), nn.BatchNorm1d(dim)
-        )
+        super().__init__(nn.Linear(width, dim), nn.ReLU(), nn.Linear(dim, dim), nn.BatchNorm1d(dim))
 
 
 def unit_rows(vectors: torch.Tensor) -> torch.Tensor:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from napari_haiku.model.published.config import TextSizes
 from napari_haiku.model.published.extras import need
+
+if TYPE_CHECKING:
+    from napari_haiku.model.published.config import TextSizes
 
 
 class TextTower(nn.Module):
@@ -29,10 +32,9 @@ class TextTower(nn.Module):
         super().__init__()
         transformers = need("transformers", "The text tower")
         self.sizes = sizes
-        config = transformers.BertConfig(
-            **asdict(sizes), hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+        self.bert = transformers.BertModel(
+            transformers.BertConfig(**asdict(sizes)), add_pooling_layer=False
         )
-        self.bert = transformers.BertModel(config, add_pooling_layer=False)
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Encode token ids (n, length) with their attention mask to unit rows (n, width)."""

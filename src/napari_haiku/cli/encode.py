@@ -1,0 +1,104 @@
+"""``napari-haiku encode``: one slide through the model, onto disk."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_haiku.cli.options import (
+    BatchSizeOption,
+    DebugFlag,
+    DeviceOption,
+    JsonFlag,
+    MarkersOption,
+    MetadataOption,
+    ModelOption,
+    OutputOption,
+    PatchOption,
+    PatientOption,
+    PixelSizeOption,
+    SetOption,
+    StrideOption,
+)
+from napari_haiku.cli.parsing import parse_box, parse_edits
+from napari_haiku.cli.reporting import reporting
+
+KEPT = "What is encoded is kept; the same command goes on from there."
+
+
+def encode(
+    image: Annotated[Path, typer.Argument(help="H&E or mIF image.", show_default=False)],
+    output: OutputOption,
+    mif: Annotated[
+        Path | None, typer.Option("--mif", help="Registered mIF image of the same section.")
+    ] = None,
+    model: ModelOption = "default",
+    metadata: MetadataOption = None,
+    patient: PatientOption = None,
+    settings: SetOption = None,
+    slide_id: Annotated[
+        str | None, typer.Option("--slide-id", help="Name of the slide; the file's by default.")
+    ] = None,
+    markers: MarkersOption = None,
+    pixel_size: PixelSizeOption = None,
+    patch_um: PatchOption = 100.0,
+    stride_um: StrideOption = 100.0,
+    region: Annotated[
+        str | None,
+        typer.Option("--region", help="Only patches centred in this box.", metavar="X0,Y0,X1,Y1"),
+    ] = None,
+    device: DeviceOption = "auto",
+    batch_size: BatchSizeOption = 64,
+    as_json: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Encode one slide; the same command again goes on where it stopped."""
+    edits = parse_edits(settings)
+    box = parse_box(region, "--region")
+    with reporting(as_json, debug, kept=KEPT) as report:
+        from napari_haiku.cli.slides import open_slide
+        from napari_haiku.encoding.pipeline import encode_slide
+        from napari_haiku.encoding.request import EncodeRequest
+        from napari_haiku.model.loading import load_model
+
+        slide = open_slide(
+            image,
+            mif,
+            pixel_size_um=pixel_size,
+            markers=markers,
+            metadata=metadata,
+            patient=patient,
+            edits=edits,
+            slide_id=slide_id,
+        )
+        request = EncodeRequest(
+            he=slide.he,
+            mif=slide.mif,
+            output=output,
+            slide_id=slide.slide_id,
+            patient_id=slide.patient_id,
+            record=slide.record,
+            patch_um=patch_um,
+            stride_um=stride_um,
+            batch_size=batch_size,
+            region_um=box,
+        )
+        done = report.run(encode_slide(request, load_model(model, device=device)))
+        for note in done.notes:
+            report.say(note)
+        report.result(
+            {
+                "output": str(done.path),
+                "patches": done.patches,
+                "markers": done.markers,
+                "patch_um": done.patch_um,
+                "resumed_from": done.resumed_from,
+                "seconds": round(done.seconds.get("total", sum(done.seconds.values())), 3),
+                "seconds_by_step": {k: round(v, 3) for k, v in done.seconds.items()},
+                "notes": done.notes,
+            },
+            [
+                f"{done.patches:,} patches of {done.patch_um:g} um encoded in {done.path.name}"
+                + (f" ({done.resumed_from:,} were there already)." if done.resumed_from else ".")
+            ],
+        )

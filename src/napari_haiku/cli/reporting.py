@@ -1,0 +1,136 @@
+"""What a command says, and where: its result on stdout, all else on stderr."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from typing import Any, TextIO, TypeVar
+
+import typer
+
+from napari_haiku.cli.progress import shown
+from napari_haiku.errors import HaikuError
+from napari_haiku.jobs import Job, run_job
+
+T = TypeVar("T")
+INTERRUPTED = 130
+
+
+class Report:
+    """The voice of one command.
+
+    Parameters
+    ----------
+    as_json : bool
+        The result is one JSON object instead of lines.
+    stdout : TextIO
+        Where the result goes.
+    """
+
+    def __init__(self, *, as_json: bool, stdout: TextIO) -> None:
+        self._as_json = as_json
+        self._stdout = stdout
+        self.exit_code = 0
+
+    def say(self, sentence: str) -> None:
+        """Tell the person something beside the result."""
+        print(sentence, file=sys.stderr, flush=True)  # noqa: T201
+
+    def show(self, line: str) -> None:
+        """Print one line of a result that grows while the work goes on; not with ``--json``."""
+        if not self._as_json:
+            print(line, file=self._stdout, flush=True)  # noqa: T201
+
+    def run(self, job: Job[T]) -> T:
+        """Run a job to its end, showing its progress."""
+        with shown(sys.stderr) as progress:
+            return run_job(job, progress)
+
+    def result(self, content: Mapping[str, Any], lines: Sequence[str] = ()) -> None:
+        """Print the result: `content` as JSON when asked for, else `lines`."""
+        if self._as_json:
+            text = json.dumps(_plain(content), ensure_ascii=False, allow_nan=False)
+        else:
+            text = "\n".join(lines)
+        if text:
+            print(text, file=self._stdout, flush=True)  # noqa: T201
+
+    def failed(self, sentence: str, *, exit_code: int = 1) -> None:
+        """Say why the command could not do its work."""
+        self.say(f"Error: {sentence}")
+        self.exit_code = exit_code
+        if self._as_json:
+            self.result({"error": sentence})
+
+
+@contextmanager
+def reporting(as_json: bool, debug: bool, *, kept: str = "Nothing was changed.") -> Iterator[Report]:
+    """Run a command's work; failures become one sentence and an exit code.
+
+    Parameters
+    ----------
+    as_json : bool
+        Print one JSON object on stdout and keep everything else away from it.
+    debug : bool
+        Show the traceback of a failure as well.
+    kept : str
+        What Ctrl-C leaves, told to whoever pressed it.
+
+    Raises
+    ------
+    typer.Exit
+        With 1 for a failure, 130 for Ctrl-C.
+    """
+    report = Report(as_json=as_json, stdout=sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr) if as_json else nullcontext():
+            yield report
+    except (typer.Exit, typer.Abort, typer.BadParameter):
+        raise
+    except HaikuError as error:
+        _show_traceback(debug)
+        report.failed(str(error))
+    except KeyboardInterrupt:
+        _show_traceback(debug)
+        report.failed(f"Stopped. {kept}", exit_code=INTERRUPTED)
+    except BrokenPipeError:
+        report.exit_code = 1
+    except Exception as error:  # noqa: BLE001  the last place where anything can be told
+        _show_traceback(debug)
+        report.failed(_unexpected(error, debug=debug))
+    if report.exit_code:
+        raise typer.Exit(report.exit_code)
+
+
+def _unexpected(error: Exception, *, debug: bool) -> str:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The disk is full: free some space and run the command again; what is finished is kept."
+    if isinstance(error, MemoryError):
+        return "The memory does not suffice: close other programs or use a smaller --batch-size."
+    advice = "please report the traceback above" if debug else "run with --debug to see where"
+    return f"Something unexpected went wrong ({type(error).__name__}): {advice}."
+
+
+def _show_traceback(debug: bool) -> None:
+    if debug:
+        traceback.print_exc(file=sys.stderr)
+
+
+def _plain(content: Any) -> Any:
+    """Return `content` as JSON knows it; what is not a number becomes null."""
+    if isinstance(content, Mapping):
+        return {str(key): _plain(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple, set, frozenset)):
+        return [_plain(value) for value in content]
+    if content is None or isinstance(content, (bool, int, str)):
+        return content
+    if hasattr(content, "tolist"):
+        return _plain(content.tolist())
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    return str(content)

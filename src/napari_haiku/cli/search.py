@@ -1,0 +1,147 @@
+"""``napari-haiku search``: the patches of an atlas most similar to a question."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from napari_haiku.cli.options import (
+    DebugFlag,
+    DeviceOption,
+    JsonFlag,
+    ModelOption,
+    NeighboursOption,
+    PixelSizeOption,
+    WeightsOption,
+    WhereOption,
+    WithinPatientOption,
+)
+from napari_haiku.cli.parsing import parse_numbers, parse_weights
+from napari_haiku.cli.reporting import reporting
+
+LINES_SHOWN = 10
+
+
+def search(
+    atlas: Annotated[Path, typer.Argument(metavar="ATLAS", show_default=False)],
+    encoding: Annotated[
+        Path | None, typer.Option("--encoding", help="Encoded slide.", metavar="ENC.zarr")
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", help="Position on the encoded slide in um.", metavar="X_UM,Y_UM"),
+    ] = None,
+    region: Annotated[
+        Path | None,
+        typer.Option(
+            "--region", help="Polygons on the encoded slide in um.", metavar="FILE.geojson"
+        ),
+    ] = None,
+    image: Annotated[
+        Path | None, typer.Option("--image", help="An H&E or mIF picture.", metavar="FILE")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", help="A caption or words of one.")
+    ] = None,
+    target: Annotated[
+        Literal["mif", "he", "text"], typer.Option("--target", help="What is searched.")
+    ] = "mif",
+    k: NeighboursOption = 50,
+    where: WhereOption = None,
+    exclude_patient: Annotated[
+        str | None, typer.Option("--exclude-patient", help="Leave this patient out.", metavar="ID")
+    ] = None,
+    within_patient: WithinPatientOption = None,
+    weights: WeightsOption = None,
+    pixel_size: PixelSizeOption = None,
+    model: ModelOption = "default",
+    device: DeviceOption = "auto",
+    as_json: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Find similar tissue; the slide's own patient is left out unless asked for."""
+    _check_question(encoding, at, region, image, text)
+    shares = parse_weights(weights)
+    place = parse_numbers(at, 2, "--at", "1200,850") if at is not None else None
+    with reporting(as_json, debug) as report:
+        from napari_haiku.atlas.search import search as search_atlas
+        from napari_haiku.atlas.store import Atlas
+        from napari_haiku.cli import search_question as ask
+        from napari_haiku.encoding.store import Encoding
+        from napari_haiku.notices import SAME_PATIENT
+
+        opened = Atlas.open(atlas)
+        if encoding is not None:
+            slide = Encoding.open(encoding)
+            rows = (
+                ask.patch_under(slide, (place[0], place[1]))
+                if place is not None
+                else ask.patches_inside(slide, region or Path())
+            )
+            question = ask.from_patches(
+                slide, opened, rows, weights=shares, within_patient_um=within_patient
+            )
+        elif image is not None:
+            question = ask.from_image(
+                image, opened, model=model, device=device, pixel_size_um=pixel_size
+            )
+        else:
+            question = ask.from_text(text or "", opened, model=model, device=device)
+        for sentence in question.notes:
+            report.say(sentence)
+        hits = search_atlas(
+            opened,
+            question.vectors,
+            target=target,
+            k=k,
+            where=where,
+            exclude=ask.without_patient(question.exclude, exclude_patient),
+            query_positions_um=question.positions_um,
+        )
+        found = [
+            {
+                "rank": rank,
+                "similarity": float(similarity),
+                "slide_id": str(opened.patches["slide_id"].iloc[row]),
+                "patient_id": str(opened.patches["patient_id"].iloc[row]),
+                "x_um": float(opened.positions_um[row, 0]),
+                "y_um": float(opened.positions_um[row, 1]),
+                "row": int(row),
+            }
+            for rank, (row, similarity) in enumerate(
+                zip(hits.indices[0], hits.similarity[0], strict=True), start=1
+            )
+            if row >= 0
+        ]
+        label = SAME_PATIENT if within_patient is not None else ""
+        report.result(
+            {"hits": found, "target": target, "patches_asked": question.patches, "label": label},
+            [
+                *(
+                    f"{hit['rank']:>3}  {hit['similarity']:.3f}  slide {hit['slide_id']}  "
+                    f"at {hit['x_um']:,.0f}, {hit['y_um']:,.0f} um"
+                    for hit in found[:LINES_SHOWN]
+                ),
+                *([f"... and {len(found) - LINES_SHOWN} more"] if len(found) > LINES_SHOWN else []),
+                *([label] if label else []),
+            ],
+        )
+
+
+def _check_question(
+    encoding: Path | None,
+    at: str | None,
+    region: Path | None,
+    image: Path | None,
+    text: str | None,
+) -> None:
+    asked = sum(given is not None for given in (encoding, image, text))
+    if asked != 1:
+        raise typer.BadParameter(
+            "Ask one thing: --encoding with --at or --region, or --image, or --text."
+        )
+    places = sum(given is not None for given in (at, region))
+    if encoding is not None and places != 1:
+        raise typer.BadParameter("Say where on the slide: --at X_UM,Y_UM or --region FILE.geojson.")
+    if encoding is None and places:
+        raise typer.BadParameter("--at and --region need --encoding ENC.zarr.")

@@ -1,0 +1,220 @@
+"""What a search asks: patches of an encoded slide, a picture, or words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_haiku.atlas.query import compose_query
+from napari_haiku.atlas.search import Exclusion
+from napari_haiku.cli.slides import open_named
+from napari_haiku.errors import HaikuError
+from napari_haiku.model.loading import load_model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_haiku.atlas.store import Atlas
+    from napari_haiku.encoding.store import Encoding
+
+
+@dataclass(frozen=True)
+class Question:
+    """One query and what must not answer it.
+
+    Parameters
+    ----------
+    vectors : ndarray of float32, shape (1, dim)
+        The query.
+    patches : int
+        How many patches it was made of; 0 for words.
+    exclude : Exclusion
+        What may not answer.
+    positions_um : ndarray, shape (1, 2), or None
+        Where it lies on its slide.
+    notes : tuple of str
+        Sentences for the user.
+    """
+
+    vectors: NDArray[np.float32]
+    patches: int
+    exclude: Exclusion
+    positions_um: NDArray[np.float64] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def patch_under(encoding: Encoding, at_um: tuple[float, float]) -> NDArray[np.int64]:
+    """Find the patch of a slide that covers a position, in um.
+
+    Raises
+    ------
+    HaikuError
+        There is glass, or nothing at all.
+    """
+    half = encoding.patch_um / 2
+    distance = np.abs(encoding.centres_um - np.asarray(at_um))
+    covering = np.flatnonzero((distance <= half).all(axis=1))
+    if not len(covering):
+        x0, y0 = encoding.centres_um.min(axis=0) - half
+        x1, y1 = encoding.centres_um.max(axis=0) + half
+        raise HaikuError(
+            f"No patch of {encoding.path.name} covers {at_um[0]:g},{at_um[1]:g} um: choose tissue "
+            f"between {x0:g},{y0:g} and {x1:g},{y1:g} um."
+        )
+    nearest = covering[np.argmin((distance[covering] ** 2).sum(axis=1))]
+    return np.array([nearest], np.int64)
+
+
+def patches_inside(encoding: Encoding, file: Path) -> NDArray[np.int64]:
+    """Find the patches whose centre lies inside the polygons of a GeoJSON file, in um.
+
+    Raises
+    ------
+    HaikuError
+        The file holds no polygon, or no patch lies inside.
+    """
+    from skimage.measure import points_in_poly
+
+    inside = np.zeros(encoding.n_patches, bool)
+    for polygon in _polygons(file):
+        # The first ring is the outline; what further rings enclose are holes.
+        covered = points_in_poly(encoding.centres_um, polygon[0])
+        for hole in polygon[1:]:
+            covered &= ~points_in_poly(encoding.centres_um, hole)
+        inside |= covered
+    if not inside.any():
+        raise HaikuError(
+            f"No patch of {encoding.path.name} lies inside the polygons of {file.name}: give them "
+            "in um, x right and y down from the image's origin."
+        )
+    return np.flatnonzero(inside)
+
+
+def from_patches(
+    encoding: Encoding,
+    atlas: Atlas,
+    rows: NDArray[np.int64],
+    *,
+    weights: Mapping[str, float] | None,
+    within_patient_um: float | None,
+) -> Question:
+    """Ask with patches of an encoded slide; several are averaged into one query."""
+    atlas.check_model(encoding.model_fingerprint)
+    parts: dict[str, NDArray[np.float32] | None] = {"text": encoding.embeddings("text")}
+    for modality in ("he", "mif"):
+        vectors = encoding.embeddings(modality)
+        parts[modality] = None if vectors is None else _mean_unit(vectors[rows])
+    return Question(
+        vectors=compose_query(parts, weights),
+        patches=len(rows),
+        exclude=Exclusion.of(encoding, within_patient_um),
+        positions_um=encoding.centres_um[rows].mean(axis=0, keepdims=True),
+    )
+
+
+def from_image(
+    path: Path, atlas: Atlas, *, model: str, device: str, pixel_size_um: float | None
+) -> Question:
+    """Ask with the tissue of a picture; its patches are averaged into one query."""
+    from napari_haiku.images.grid import make_grid
+    from napari_haiku.images.patches import PatchSource
+
+    image = open_named(path, pixel_size_um=pixel_size_um)
+    towers = load_model(model, device=device)
+    atlas.check_model(towers)
+    is_he = image.modality == "he"
+    if not is_he:
+        image.require_named_channels()
+    grid = make_grid(
+        image if is_he else None,
+        None if is_he else image,
+        patch_um=atlas.patch_um,
+        stride_um=atlas.patch_um,
+    )
+    source = PatchSource(image, grid, towers.pixel_size_um)
+    patches = source.read(0, len(grid))
+    if is_he:
+        vectors = towers.encode_he(patches, source.pixel_size_um)
+    else:
+        vectors = towers.encode_mif(
+            patches[:, list(image.used_channels)], image.used_markers, source.pixel_size_um
+        )
+    return Question(vectors=_mean_unit(vectors)[None], patches=len(grid), exclude=Exclusion())
+
+
+def from_text(text: str, atlas: Atlas, *, model: str, device: str) -> Question:
+    """Ask with words.
+
+    Raises
+    ------
+    HaikuError
+        There are no words.
+    """
+    if not text.strip():
+        raise HaikuError("The text is empty: write what the tissue should be like.")
+    towers = load_model(model, device=device)
+    atlas.check_model(towers)
+    unknown = towers.unknown_words(text)
+    notes = (f"The model has never read: {', '.join(unknown)}.",) if unknown else ()
+    return Question(
+        vectors=towers.encode_text([text]), patches=0, exclude=Exclusion(), notes=notes
+    )
+
+
+def without_patient(exclude: Exclusion, patient_id: str | None) -> Exclusion:
+    """Leave out the patient named with ``--exclude-patient`` instead of the slide's own.
+
+    Raises
+    ------
+    HaikuError
+        The slide's own patient is a different one and would come in.
+    """
+    if patient_id is None:
+        return exclude
+    if exclude.patient_id not in (None, patient_id):
+        raise HaikuError(
+            "The slide's own patient is left out already: leave --exclude-patient away, or write "
+            "the other patient into --where."
+        )
+    return replace(exclude, patient_id=patient_id)
+
+
+def _mean_unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    mean = vectors.mean(axis=0)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
+
+
+def _polygons(file: Path) -> list[list[NDArray[np.float64]]]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise HaikuError(
+            f"{file.name} cannot be read as GeoJSON: give a file with polygons in um."
+        ) from error
+    found = [
+        [np.asarray(ring, np.float64)[:, :2] for ring in rings] for rings in _rings_of(content)
+    ]
+    if not found:
+        raise HaikuError(f"{file.name} holds no polygon: draw one in um and save it again.")
+    return found
+
+
+def _rings_of(content: Any) -> Iterator[Sequence[Any]]:
+    """Walk through feature collections, features and geometries down to polygons."""
+    if isinstance(content, list):
+        for part in content:
+            yield from _rings_of(part)
+    elif isinstance(content, dict):
+        kind = content.get("type")
+        if kind == "Polygon":
+            yield content["coordinates"]
+        elif kind == "MultiPolygon":
+            yield from content["coordinates"]
+        else:
+            for key in ("features", "geometry", "geometries"):
+                yield from _rings_of(content.get(key))

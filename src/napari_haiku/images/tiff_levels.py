@@ -1,0 +1,181 @@
+"""TIFF pages as lazy arrays that close their file, travel to other processes and name damage."""
+
+from __future__ import annotations
+
+import struct
+import threading
+import weakref
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dask.array as da
+import numpy as np
+import tifffile
+import zarr
+
+from napari_haiku.errors import HaikuError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LARGEST_BLOCK_BYTES = 2**30
+BLOCK_SIDE = 512
+
+# What tifffile, its codecs and zarr raise on bytes that are not what they claim.
+DAMAGE = (
+    tifffile.TiffFileError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    AssertionError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
+
+
+def open_tiff(path: Path) -> tifffile.TiffFile:
+    """Open a TIFF.
+
+    Raises
+    ------
+    HaikuError
+        The file is absent, or its directory of images cannot be read.
+    """
+    try:
+        tiff = tifffile.TiffFile(path)
+    except FileNotFoundError as error:
+        raise HaikuError(f"{path.name} does not exist: check the path.") from error
+    except DAMAGE as error:
+        raise damaged(path) from error
+    try:
+        if not tiff.series:
+            raise HaikuError(f"{path.name} holds no image: give another file.")
+    except DAMAGE as error:
+        tiff.close()
+        raise damaged(path) from error
+    except HaikuError:
+        tiff.close()
+        raise
+    return tiff
+
+
+def damaged(path: Path) -> HaikuError:
+    """Return the error for a file that is cut off or not what its name says."""
+    return HaikuError(
+        f"{path.name} is damaged or incomplete and cannot be read as TIFF: copy or export it again."
+    )
+
+
+def check_complete(tiff: tifffile.TiffFile, series: Any, path: Path) -> None:
+    """Make sure that every block a series refers to lies inside its file.
+
+    Raises
+    ------
+    HaikuError
+        The file ends before its last block, or refers to planes that are absent.
+    """
+    sizes: dict[str, int] = {}
+    try:
+        for level in series.levels:
+            for page in level.pages:
+                if page is None:
+                    raise HaikuError(
+                        f"{path.name} refers to planes that are not there: put the other files of "
+                        "its set beside it, or export it as one file."
+                    )
+                handle = page.parent.filehandle
+                size = sizes.setdefault(handle.path, handle.size)
+                ends = (a + b for a, b in zip(page.dataoffsets, page.databytecounts, strict=True))
+                if max(ends, default=0) > size:
+                    raise HaikuError(
+                        f"{path.name} ends before its last pixels, so it was cut off: copy or "
+                        "export it again."
+                    )
+    except DAMAGE as error:
+        raise damaged(path) from error
+
+
+def tiff_level(path: Path, series: int, level: int) -> da.Array:
+    """Return one level of one series as a lazy array with the file's own axes.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    series, level : int
+        Which image of the file, and which level of it.
+
+    Returns
+    -------
+    dask.array.Array
+        Blocks follow the file's tiles, small strips joined to about 512 rows.
+
+    Raises
+    ------
+    HaikuError
+        One block is over 1 GiB, so that the image cannot be read piecemeal.
+    """
+    source = _TiffLevel(path, series, level)
+    sides = source.block_sides()
+    if int(np.prod(sides, dtype=np.int64)) * source.dtype.itemsize > LARGEST_BLOCK_BYTES:
+        raise HaikuError(
+            f"{path.name} stores its pixels in blocks of over 1 GiB, so it cannot be read piece by "
+            "piece: save it as a tiled pyramid."
+        )
+    return da.from_array(source, chunks=_joined_blocks(source.shape, sides), name=False)
+
+
+def _joined_blocks(shape: tuple[int, ...], sides: tuple[int, ...]) -> tuple[int, ...]:
+    joined = []
+    for axis, (size, side) in enumerate(zip(shape, sides, strict=True)):
+        spatial = size > 4 and axis >= len(shape) - 3 and side < BLOCK_SIDE
+        is_channel = spatial and side == 1 and len(shape) == 3 and axis == 0
+        if spatial and not is_channel:
+            side = min(size, side * max(1, BLOCK_SIDE // side))
+        joined.append(side)
+    return tuple(joined)
+
+
+class _TiffLevel:
+    """Array-like over one level of a TIFF; opens its file at need and closes it when dropped."""
+
+    def __init__(self, path: Path, series: int, level: int) -> None:
+        self._path, self._series, self._level = path, series, level
+        self._lock = threading.Lock()
+        self._array: Any = None
+        array = self._opened()
+        self.shape: tuple[int, ...] = tuple(int(side) for side in array.shape)
+        self.dtype = np.dtype(array.dtype)
+        self.ndim = len(self.shape)
+
+    def block_sides(self) -> tuple[int, ...]:
+        """Return the sides of the blocks that the file stores."""
+        return tuple(int(side) for side in self._opened().chunks)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        try:
+            return np.asarray(self._opened()[key])
+        except DAMAGE as error:
+            raise damaged(self._path) from error
+
+    def __reduce__(self) -> tuple[type[_TiffLevel], tuple[Path, int, int]]:
+        return _TiffLevel, (self._path, self._series, self._level)
+
+    def _opened(self) -> Any:
+        with self._lock:
+            if self._array is None:
+                tiff = open_tiff(self._path)
+                weakref.finalize(self, tiff.close)
+                try:
+                    store = tiff.series[self._series].aszarr(level=self._level)
+                    self._array = zarr.open_array(store, mode="r")
+                except DAMAGE as error:
+                    raise damaged(self._path) from error
+            return self._array

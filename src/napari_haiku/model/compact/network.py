@@ -1,0 +1,35 @@
+"""The towers together, as they are trained and saved."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from napari_haiku.model.compact.config import CompactConfig
+from napari_haiku.model.compact.towers import HETower, MIFTower, TextTower
+
+
+class CompactNetwork(nn.Module):
+    """Three towers and the temperature of their comparison."""
+
+    def __init__(self, config: CompactConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.he = HETower(config.he_width, config.dim)
+        self.mif = MIFTower(len(config.markers), config.mif_width, config.mif_layers, config.dim)
+        self.text = TextTower(
+            config.vocabulary_size,
+            config.text_width,
+            config.text_layers,
+            config.text_length,
+            config.dim,
+        )
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(1 / 0.1)))
+        self._rows = {name: i + 1 for i, name in enumerate(config.markers)}
+
+    def marker_ids(self, markers: tuple[str, ...]) -> Tensor:
+        """Rows of the marker table; 0 for a marker the model has never seen."""
+        rows = [self._rows.get(name, 0) for name in markers]
+        return torch.tensor(rows, device=self.log_temperature.device)

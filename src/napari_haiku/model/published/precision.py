@@ -1,0 +1,51 @@
+"""Number format of the towers' arithmetic: chosen, and shown."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+
+from napari_haiku.errors import HaikuError
+
+CHOICES = ("auto", "fp32", "bf16")
+
+
+@dataclass(frozen=True)
+class Precision:
+    """A chosen number format.
+
+    Parameters
+    ----------
+    name : str
+        ``"fp32"`` or ``"bf16"``.
+    why : str
+        Why it was chosen, for the user.
+    """
+
+    name: str
+    why: str
+
+    def context(self, device: str) -> AbstractContextManager[object]:
+        """Context in which the towers run on `device`."""
+        if self.name == "fp32":
+            return nullcontext()
+        return torch.autocast(device.split(":")[0], dtype=torch.bfloat16)
+
+
+def choose_precision(name: str, device: str) -> Precision:
+    """Choose the number format for a device, or the one asked for.
+
+    Raises
+    ------
+    HaikuError
+        The name is unknown.
+    """
+    if name not in CHOICES:
+        raise HaikuError(f"Precision '{name}' is unknown: choose one of {', '.join(CHOICES)}.")
+    if name != "auto":
+        return Precision(name, "chosen by you")
+    if device.startswith("cuda") and torch.cuda.is_bf16_supported():
+        return Precision("bf16", "this GPU computes in bfloat16")
+    return Precision("fp32", "the default here")

@@ -1,0 +1,227 @@
+"""A virtual cohort on disk: slides with records, listed in one manifest."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_haiku.errors import HaikuError
+from napari_haiku.jobs import Job, Progress
+from napari_haiku.simulation.patient import (
+    HE_PIXEL_UM,
+    MIF_PIXEL_UM,
+    check_field,
+    simulate_patient,
+)
+from napari_haiku.simulation.record import PLACEBO, draw_patient
+from napari_haiku.simulation.vocabulary import MARKERS
+from napari_haiku.simulation.writing import he_file, mif_file
+from napari_haiku.storage import speaking, write_bytes, write_json, write_text
+
+GENERATOR = 1
+MANIFEST = "cohort.csv"
+SETTINGS = "simulation.json"
+_IMAGES = "images"
+
+
+@dataclass(frozen=True)
+class SimulateRequest:
+    """What cohort to make.
+
+    Parameters
+    ----------
+    output : Path
+        Folder to write, made if absent.
+    patients : int
+        How many patients, one slide each.
+    seed : int
+        Seed, 0 or larger; recorded in `simulation.json`.
+    field_um : tuple of float
+        Width and height of each slide in um.
+    workers : int
+        Processes that work side by side.
+    """
+
+    output: Path
+    patients: int
+    seed: int
+    field_um: tuple[float, float] = (600.0, 600.0)
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class SimulatedCohort:
+    """Where the cohort is and what was done for it.
+
+    Parameters
+    ----------
+    manifest : Path
+        The manifest table.
+    patients : int
+        Slides in the cohort.
+    markers : tuple of str
+        Markers of every slide.
+    resumed_from : int
+        Slides that an earlier run had finished.
+    """
+
+    manifest: Path
+    patients: int
+    markers: tuple[str, ...]
+    resumed_from: int
+
+
+def simulate_cohort(request: SimulateRequest) -> Job[SimulatedCohort]:
+    """Write a virtual cohort; the same request again resumes it.
+
+    Parameters
+    ----------
+    request : SimulateRequest
+        What to make.
+
+    Yields
+    ------
+    Progress
+        After each slide.
+
+    Returns
+    -------
+    SimulatedCohort
+        The manifest and the counts.
+
+    Raises
+    ------
+    HaikuError
+        Impossible numbers, a folder that holds another cohort, or a disk
+        that is full.
+    """
+    _check(request)
+    output = Path(request.output)
+    with speaking(output / _IMAGES):
+        (output / _IMAGES).mkdir(parents=True, exist_ok=True)
+    _claim(output, request)
+    missing = [index for index in range(request.patients) if not _finished(output, index)]
+    resumed = request.patients - len(missing)
+    done = resumed
+    yield Progress(done, request.patients, "Simulating", "slides")
+    for _ in _made(output, request, missing):
+        done += 1
+        yield Progress(done, request.patients, "Simulating", "slides")
+    manifest = output / MANIFEST
+    if missing or not manifest.exists():
+        write_text(manifest, _manifest(request))
+    return SimulatedCohort(manifest, request.patients, MARKERS, resumed)
+
+
+def slide_id(index: int) -> str:
+    """Return the name of a patient's slide in the manifest."""
+    return f"slide_{index:05d}"
+
+
+def _check(request: SimulateRequest) -> None:
+    if request.patients < 1:
+        raise HaikuError(f"A cohort of {request.patients} patients is empty: ask for at least 1.")
+    if request.seed < 0:
+        raise HaikuError(f"Seed {request.seed} is negative: choose 0 or larger.")
+    if request.workers < 1:
+        raise HaikuError(f"{request.workers} workers cannot do anything: choose at least 1.")
+    check_field(request.field_um)
+
+
+def _claim(output: Path, request: SimulateRequest) -> None:
+    """Mark the folder as this cohort's, or refuse it when it is another's."""
+    settings = {
+        "generator": GENERATOR,
+        "patients": request.patients,
+        "seed": request.seed,
+        "field_um": [float(side) for side in request.field_um],
+        "markers": list(MARKERS),
+    }
+    path = output / SETTINGS
+    if not path.exists():
+        if (output / MANIFEST).exists():
+            raise HaikuError(
+                f"{output.name} already holds a cohort that was not simulated here: "
+                "choose another folder."
+            )
+        write_json(path, settings)
+        return
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise HaikuError(
+            f"{path.name} in {output.name} cannot be read: choose another folder."
+        ) from error
+    if not isinstance(found, dict):
+        found = {}
+    differing = [name for name, value in settings.items() if found.get(name) != value]
+    if differing:
+        told = ", ".join(f"{name} {found.get(name)!r} not {settings[name]!r}" for name in differing)
+        raise HaikuError(
+            f"{output.name} holds a cohort made with other settings ({told}): "
+            "choose another folder or the same settings."
+        )
+
+
+def _paths(output: Path, index: int) -> tuple[Path, Path]:
+    name = slide_id(index)
+    return output / _IMAGES / f"{name}_he.ome.tif", output / _IMAGES / f"{name}_mif.ome.tif"
+
+
+def _finished(output: Path, index: int) -> bool:
+    return all(path.exists() for path in _paths(output, index))
+
+
+def _made(output: Path, request: SimulateRequest, missing: list[int]) -> Iterator[int]:
+    if request.workers == 1 or len(missing) < 2:
+        for index in missing:
+            yield _make(output, request.seed, index, request.field_um)
+        return
+    # Forking a process that runs Qt or torch threads can hang, so start clean ones.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(request.workers, len(missing)), mp_context=context) as pool:
+        waiting = [
+            pool.submit(_make, output, request.seed, index, request.field_um) for index in missing
+        ]
+        try:
+            for future in as_completed(waiting):
+                yield future.result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _make(output: Path, seed: int, index: int, field_um: tuple[float, float]) -> int:
+    slide = simulate_patient(seed, index, field_um=field_um)
+    he, mif = _paths(output, index)
+    write_bytes(he, he_file(slide.he, HE_PIXEL_UM))
+    write_bytes(mif, mif_file(slide.mif, slide.markers, MIF_PIXEL_UM))
+    return index
+
+
+def _manifest(request: SimulateRequest) -> str:
+    rows = []
+    for index in range(request.patients):
+        name = slide_id(index)
+        rows.append(
+            {
+                "slide_id": name,
+                "patient_id": f"patient_{index:05d}",
+                "he": f"{_IMAGES}/{name}_he.ome.tif",
+                "mif": f"{_IMAGES}/{name}_mif.ome.tif",
+                "markers": "",
+                **draw_patient(request.seed, index).record,
+            }
+        )
+    known = [name for name in rows[0] if name not in PLACEBO]
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, [*known, *PLACEBO], restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()

@@ -1,0 +1,125 @@
+"""What a training run is asked to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from napari_haiku.errors import HaikuError
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Recipe of a training run; every value has a default.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model.
+    steps, batch_size : int
+        Optimiser steps, and patches in each.
+    learning_rate, weight_decay : float
+        For AdamW; the rate warms up over `warm_up` steps and falls as a cosine.
+    validation_share : float
+        Share of the patients, at least one, kept out and only measured on.
+        Nothing is kept out of a cohort with fewer than eight patients.
+    also : tuple of str
+        Further cohort manifests, relative to the configuration file.
+    shares : mapping
+        Manifest -> share of the batches ("" for the main one); equal by default.
+    regions_um : mapping
+        Slide id -> (x0, y0, x1, y1): the only tissue of that slide to train on.
+    placebo_fields : tuple of str
+        Fields known to carry no information; the model card lists them with
+        their levels, for use as a null in counterfactuals.
+    dropped_fields : float
+        Chance that a field is left out of a training caption, so that the model
+        also understands records with gaps.
+    credit, licence, data : str
+        For the model card.
+    seed : int
+        Everything drawn follows from it.
+    """
+
+    name: str = "haiku-small"
+    steps: int = 4000
+    batch_size: int = 96
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    warm_up: int = 100
+    validation_share: float = 0.1
+    validate_every: int = 500
+    checkpoint_every: int = 250
+    also: tuple[str, ...] = ()
+    shares: Mapping[str, float] = field(default_factory=dict)
+    regions_um: Mapping[str, Box] = field(default_factory=dict)
+    placebo_fields: tuple[str, ...] = ()
+    dropped_fields: float = 0.25
+    he_width: int = 32
+    dim: int = 256
+    threads: int = 0
+    credit: str = ""
+    licence: str = ""
+    data: str = ""
+    seed: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready copy."""
+        content: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return content
+
+
+def read_config(path: Path | None) -> TrainConfig:
+    """Read a training configuration from JSON.
+
+    Raises
+    ------
+    HaikuError
+        The file cannot be read, or names a setting that does not exist.
+    """
+    if path is None:
+        return TrainConfig()
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise HaikuError(f"The training configuration {path.name} cannot be opened.") from error
+    except ValueError as error:
+        raise HaikuError(
+            f"The training configuration {path.name} is no valid JSON ({error}): correct it."
+        ) from error
+    known = {f.name: f for f in fields(TrainConfig)}
+    if not isinstance(content, dict) or (foreign := sorted(set(content) - set(known))):
+        what = f"the unknown setting '{foreign[0]}'" if isinstance(content, dict) else "no settings"
+        raise HaikuError(
+            f"The training configuration {path.name} holds {what}; there are {', '.join(known)}."
+        )
+    default = TrainConfig()
+    for key, value in content.items():
+        if not _same_kind(value, getattr(default, key)):
+            raise HaikuError(
+                f"'{key}' in {path.name} cannot be {value!r}: give it like "
+                f"{json.dumps(default.to_json()[key])}."
+            )
+    for key in ("also", "placebo_fields"):
+        content[key] = tuple(content.get(key, ()))
+    content["regions_um"] = {k: tuple(v) for k, v in content.get("regions_um", {}).items()}
+    return TrainConfig(**content)
+
+
+def _same_kind(value: object, default: object) -> bool:
+    if isinstance(default, tuple):
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    if isinstance(default, Mapping):
+        return isinstance(value, dict)
+    if isinstance(default, bool) or isinstance(value, bool):
+        return type(value) is type(default)
+    if isinstance(default, float):
+        return isinstance(value, int | float) and value >= 0
+    if isinstance(default, int):
+        return isinstance(value, int) and value >= 0
+    return isinstance(value, str)

@@ -1,0 +1,143 @@
+"""Which patches make up each training batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_haiku.training.tissue_cache import CachedSlide
+
+MIN_TISSUE = 0.4
+TRIES = 200
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Patches of slides that share one panel.
+
+    Attributes
+    ----------
+    he : ndarray of uint8, shape (n, h, w, 3), or None
+    cells : ndarray of float32, shape (n, c, 3, y, x), or None
+    markers : tuple of str
+    slides : tuple of CachedSlide, length n
+        Where each patch comes from.
+    with_text : bool
+        Whether every patch is from another patient with a record, so that
+        captions can be told apart.
+    """
+
+    he: NDArray[np.uint8] | None
+    cells: NDArray[np.float32] | None
+    markers: tuple[str, ...]
+    slides: tuple[CachedSlide, ...]
+    with_text: bool
+
+
+class BatchSampler:
+    """Draws batches of two kinds from a cohort.
+
+    *Across patients*: every patch from another patient, so that the caption has
+    one right answer. *Within slides*: many patches of few slides, so that H&E
+    and mIF are matched by what the tissue is, not by whose it is. A cohort of
+    one patient gives the second kind only.
+
+    Parameters
+    ----------
+    slides : list of CachedSlide
+    shares : list of float
+        Weight of each slide's cohort, parallel to `slides`; slides of one
+        cohort share it.
+    batch_size : int
+    cell_px, patch_px : int
+        Geometry of the model.
+    seed : int
+        Batch number i depends on the seed and i alone.
+    """
+
+    def __init__(
+        self,
+        slides: list[CachedSlide],
+        cohorts: list[str],
+        shares: dict[str, float],
+        *,
+        batch_size: int,
+        cell_px: int,
+        patch_px: int,
+        seed: int,
+    ) -> None:
+        self._groups: dict[tuple[str, tuple[str, ...]], list[CachedSlide]] = {}
+        for slide, cohort in zip(slides, cohorts, strict=True):
+            self._groups.setdefault((cohort, slide.markers), []).append(slide)
+        self._keys = sorted(self._groups)
+        members = {c: sum(key[0] == c for key in self._keys) for c in set(cohorts)}
+        weights = np.array([shares.get(key[0], 1.0) / members[key[0]] for key in self._keys])
+        self._weights = weights / weights.sum()
+        self._size = batch_size
+        self._cell, self._patch = cell_px, patch_px
+        self._seed = seed
+
+    def draw(self, number: int) -> Batch:
+        """Return batch `number`; the same number always gives the same batch."""
+        rng = np.random.default_rng([self._seed, number])
+        slides = self._groups[self._keys[rng.choice(len(self._keys), p=self._weights)]]
+        by_patient: dict[str, list[CachedSlide]] = {}
+        for slide in slides:
+            if slide.record:
+                by_patient.setdefault(slide.patient_id, []).append(slide)
+        across = len(by_patient) >= 16 and rng.random() < 0.5
+        if across:
+            patients = rng.permutation(sorted(by_patient))[: self._size]
+            chosen = [by_patient[p][rng.integers(len(by_patient[p]))] for p in patients]
+        else:
+            chosen = self._within(slides, rng)
+        return self._cut(chosen, rng, across)
+
+    def _within(self, slides: list[CachedSlide], rng: np.random.Generator) -> list[CachedSlide]:
+        side = self._patch // self._cell
+        room = [max(1, round(s.tissue[-1, -1] / side**2)) for s in slides]
+        chosen: list[CachedSlide] = []
+        for i in rng.permutation(len(slides)):
+            chosen += [slides[i]] * min(room[i], self._size - len(chosen))
+            if len(chosen) >= self._size:
+                break
+        return chosen
+
+    def _cut(self, chosen: list[CachedSlide], rng: np.random.Generator, across: bool) -> Batch:
+        cell, patch = self._cell, self._patch
+        side = patch // cell
+        he, cells = [], []
+        for slide in chosen:
+            row, column = _place(slide, side, rng)
+            turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
+            if slide.he is not None:
+                y, x = row * cell, column * cell
+                he.append(_turned(slide.he[y : y + patch, x : x + patch], turns, mirrored, (0, 1)))
+            if slide.cells is not None:
+                part = slide.cells[:, :, row : row + side, column : column + side]
+                cells.append(_turned(part, turns, mirrored, (2, 3)))
+        return Batch(
+            he=np.stack(he) if he else None,
+            cells=np.stack(cells).astype(np.float32) if cells else None,
+            markers=chosen[0].markers,
+            slides=tuple(chosen),
+            with_text=across,
+        )
+
+
+def _place(slide: CachedSlide, side: int, rng: np.random.Generator) -> tuple[int, int]:
+    rows, columns = (n - side + 1 for n in slide.shape)
+    row = rng.integers(rows, size=TRIES)
+    column = rng.integers(columns, size=TRIES)
+    share = slide.tissue_share(row, column, side)
+    at = int(np.argmax(share >= MIN_TISSUE)) if (share >= MIN_TISSUE).any() else int(share.argmax())
+    return int(row[at]), int(column[at])
+
+
+def _turned(
+    part: NDArray[np.generic], turns: int, mirrored: bool, axes: tuple[int, int]
+) -> NDArray[np.generic]:
+    out = np.rot90(np.asarray(part), turns, axes)
+    return np.flip(out, axes[1]) if mirrored else out

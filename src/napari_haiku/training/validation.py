@@ -1,0 +1,97 @@
+"""How well matching patches of patients kept out of training find each other."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from napari_haiku.clinical import caption
+from napari_haiku.model.compact.network import CompactNetwork
+from napari_haiku.model.compact.preprocessing import he_normalise
+from napari_haiku.model.compact.words import word_ids
+from napari_haiku.training.sampler import MIN_TISSUE
+from napari_haiku.training.tissue_cache import CachedSlide
+
+
+def validate(
+    network: CompactNetwork, tokenizer: object, slides: list[CachedSlide], limit: int = 1000
+) -> dict[str, float]:
+    """Rank the true counterpart of every patch among all patches kept out.
+
+    Returns
+    -------
+    dict
+        ``patches`` and, for each direction such as ``he->mif``, recall at 1, 10
+        and 50. Text counts as found when any patch of the right patient is.
+    """
+    network.eval()
+    vectors, patients = _encode(network, tokenizer, slides, limit)
+    network.train()
+    figures: dict[str, float] = {"patches": float(len(patients))}
+    for query, target in permutations(sorted(vectors), 2):
+        if "text" in (query, target):
+            same = patients[:, None] == patients[None]
+        else:
+            same = np.eye(len(patients), dtype=bool)
+        scores = vectors[query] @ vectors[target].T
+        best = np.where(same, scores, -np.inf).max(1, keepdims=True)
+        rank = (np.where(same, -np.inf, scores) > best).sum(1)
+        for k in (1, 10, 50):
+            figures[f"{query}->{target} R@{k}"] = float((rank < k).mean())
+    return figures
+
+
+def _encode(
+    network: CompactNetwork, tokenizer: object, slides: list[CachedSlide], limit: int
+) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.str_]]:
+    config = network.config
+    side = config.patch_px // config.cell_px
+    per_slide = max(1, limit // max(1, len(slides)))
+    found: dict[str, list[NDArray[np.float32]]] = {}
+    patients: list[str] = []
+    with torch.inference_mode():
+        for slide in slides:
+            corners = _corners(slide, side)[:per_slide]
+            if not len(corners):
+                continue
+            patients += [slide.patient_id] * len(corners)
+            for name, rows in _slide_vectors(network, tokenizer, slide, corners).items():
+                found.setdefault(name, []).append(rows)
+    return {name: np.concatenate(parts) for name, parts in found.items()}, np.array(patients)
+
+
+def _slide_vectors(
+    network: CompactNetwork, tokenizer: object, slide: CachedSlide, corners: NDArray[np.int64]
+) -> dict[str, NDArray[np.float32]]:
+    cell, patch = network.config.cell_px, network.config.patch_px
+    side = patch // cell
+    out = {}
+    if slide.he is not None:
+        he = np.stack(
+            [slide.he[r * cell : r * cell + patch, c * cell : c * cell + patch] for r, c in corners]
+        )
+        image = he_normalise(torch.from_numpy(he).permute(0, 3, 1, 2).float() / 255)
+        out["he"] = _unit(network.he(image))
+    if slide.cells is not None:
+        cells = np.stack([slide.cells[:, :, r : r + side, c : c + side] for r, c in corners])
+        tensor = torch.from_numpy(cells.astype(np.float32))
+        out["mif"] = _unit(network.mif(tensor, network.marker_ids(slide.markers)))
+    ids = word_ids(tokenizer, [caption(slide.record)], network.config.text_length)  # type: ignore[arg-type]
+    out["text"] = np.repeat(_unit(network.text(torch.from_numpy(ids))), len(corners), 0)
+    return out
+
+
+def _corners(slide: CachedSlide, side: int) -> NDArray[np.int64]:
+    rows, columns = (np.arange(0, n - side + 1, side) for n in slide.shape)
+    grid = np.stack(np.meshgrid(rows, columns, indexing="ij"), -1).reshape(-1, 2)
+    kept: NDArray[np.int64] = grid[slide.tissue_share(grid[:, 0], grid[:, 1], side) >= MIN_TISSUE]
+    return kept
+
+
+def _unit(rows: torch.Tensor) -> NDArray[np.float32]:
+    out: NDArray[np.float32] = functional.normalize(rows.float(), dim=1).numpy()
+    return out

@@ -1,0 +1,211 @@
+"""napari layers read as slides: which layers are H&E, which belong to one mIF image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from napari_haiku.errors import HaikuError
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Image, Layer
+
+    from napari_haiku.images.slide_image import SlideImage
+
+IMAGE = "napari_haiku_image"
+_MOST_CHANNELS = 128
+_SHAPELESS = ("pixel", "")
+
+
+@dataclass(frozen=True, eq=False)
+class LayerChoice:
+    """One image that the user can choose: a layer, or the layers of one mIF image.
+
+    Parameters
+    ----------
+    label : str
+        What the user reads.
+    modality : {"he", "mif"}
+        What it would be used as.
+    layers : tuple of napari layers
+        Where it comes from.
+    opened : SlideImage or None
+        The image behind layers that the plugin made itself.
+    """
+
+    label: str
+    modality: Literal["he", "mif"]
+    layers: tuple[Layer, ...]
+    opened: SlideImage | None
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for the same choice at another time."""
+        if self.opened is not None:
+            return ("opened", id(self.opened))
+        return ("layers", *(id(layer) for layer in self.layers))
+
+
+def find_choices(viewer: napari.Viewer) -> tuple[list[LayerChoice], list[LayerChoice]]:
+    """Find the H&E and mIF images among a viewer's layers.
+
+    RGB images are H&E, the largest first. Images with a channel axis in front
+    are mIF; so are two or more single-channel images of one size in one place.
+
+    Returns
+    -------
+    he, mif : list of LayerChoice
+        Best first.
+    """
+    from napari.layers import Image
+
+    he: list[LayerChoice] = []
+    mif: list[LayerChoice] = []
+    loose: dict[tuple[Any, ...], list[Image]] = {}
+    seen: set[int] = set()
+    for layer in viewer.layers:
+        if type(layer) is not Image or "napari_haiku_slot" in layer.metadata and (
+            IMAGE not in layer.metadata
+        ):
+            continue
+        opened = layer.metadata.get(IMAGE)
+        if opened is not None:
+            if id(opened) not in seen:
+                seen.add(id(opened))
+                target = he if opened.modality == "he" else mif
+                group = tuple(x for x in viewer.layers if x.metadata.get(IMAGE) is opened)
+                target.append(LayerChoice(opened.name, opened.modality, group, opened))
+        elif layer.rgb:
+            he.append(LayerChoice(layer.name, "he", (layer,), None))
+        elif layer.ndim == 3 and 1 < _shape(layer)[0] <= _MOST_CHANNELS:
+            mif.append(LayerChoice(layer.name, "mif", (layer,), None))
+        elif layer.ndim == 2:
+            place = (_shape(layer), tuple(layer.scale), tuple(layer.translate))
+            loose.setdefault(place, []).append(layer)
+    for group_layers in loose.values():
+        if len(group_layers) > 1:
+            label = f"{len(group_layers)} layers: {group_layers[0].name}, ..."
+            mif.append(LayerChoice(label, "mif", tuple(group_layers), None))
+        else:
+            mif.append(LayerChoice(group_layers[0].name, "mif", tuple(group_layers), None))
+    he.sort(key=lambda choice: -_pixels(choice))
+    mif.sort(key=lambda choice: -len(choice.layers) if choice.opened is None else -1000)
+    return he, mif
+
+
+def adopt(choice: LayerChoice) -> SlideImage:
+    """Read a choice as a slide image; does disk work, so call it in a worker.
+
+    Raises
+    ------
+    HaikuError
+        The layers are turned, sheared or of unequal pixel height and width.
+    """
+    if choice.opened is not None:
+        return choice.opened
+    from napari_haiku.images.from_layer import image_from_array
+
+    first = choice.layers[0]
+    frame = layer_frame(first)
+    if choice.modality == "he":
+        return image_from_array(
+            _levels(first), rgb=True, channel_axis=None, name=first.name, **frame
+        )
+    if len(choice.layers) == 1 and first.ndim == 3:
+        names = [f"Channel {i}" for i in range(_shape(first)[0])]
+        return image_from_array(
+            _levels(first), rgb=False, channel_axis=0, channel_names=names, name=first.name, **frame
+        )
+    return image_from_array(
+        _stacked(choice.layers),
+        rgb=False,
+        channel_axis=0,
+        channel_names=[layer.name for layer in choice.layers],
+        name=choice.label,
+        **frame,
+    )
+
+
+def layer_frame(layer: Layer) -> dict[str, Any]:
+    """Physical placement of a layer: ``scale_um`` (None without units) and ``translate`` (y, x).
+
+    Raises
+    ------
+    HaikuError
+        The layer is turned or sheared, or its pixels are not square.
+    """
+    if np.any(np.asarray(layer.shear)) or not np.allclose(
+        np.asarray(layer.rotate), np.eye(layer.ndim)
+    ):
+        raise HaikuError(
+            f"The layer {layer.name} is turned or sheared: reset its transform, or load an "
+            "image that is registered already."
+        )
+    scale = np.asarray(layer.scale, float)[-2:]
+    if not np.isclose(scale[0], scale[1], rtol=1e-3):
+        raise HaikuError(
+            f"The pixels of the layer {layer.name} are {scale[1]:.4g} wide and {scale[0]:.4g} "
+            "high: only square pixels can be read."
+        )
+    factor = _um_per_unit(layer)
+    translate = np.asarray(layer.translate, float)[-2:]
+    if factor is None:
+        return {"scale_um": None, "translate": (0.0, 0.0)}
+    return {
+        "scale_um": float(scale[0] * factor),
+        "translate": (float(translate[0] * factor), float(translate[1] * factor)),
+    }
+
+
+def place_layers(layers: Sequence[Layer], image: SlideImage) -> None:
+    """Put layers that the user opened into the physical frame of the image read from them."""
+    from napari_haiku.viewer.placement import image_placement
+
+    placement = image_placement(image)
+    for layer in layers:
+        extra = layer.ndim - 2
+        layer.scale = (1.0,) * extra + placement["scale"]
+        layer.translate = (0.0,) * extra + placement["translate"]
+        layer.units = ("pixel",) * extra + placement["units"]
+
+
+def _um_per_unit(layer: Layer) -> float | None:
+    unit = layer.units[-1]
+    if str(unit) in _SHAPELESS:
+        return None
+    try:
+        return float((1 * unit).to("um").magnitude)
+    except Exception as error:
+        raise HaikuError(
+            f"The layer {layer.name} is measured in {unit}, which is no length: set its units."
+        ) from error
+
+
+def _levels(layer: Image) -> Any:
+    return list(layer.data) if layer.multiscale else layer.data
+
+
+def _stacked(layers: Sequence[Layer]) -> Any:
+    import dask.array as da
+
+    def lazy(data: Any) -> Any:
+        return data if isinstance(data, da.Array) else da.from_array(data, chunks="auto")
+
+    if not layers[0].multiscale:
+        return da.stack([lazy(layer.data) for layer in layers])
+    depth = min(len(layer.data) for layer in layers)
+    return [da.stack([lazy(layer.data[level]) for layer in layers]) for level in range(depth)]
+
+
+def _shape(layer: Image) -> tuple[int, ...]:
+    data = layer.data[0] if layer.multiscale else layer.data
+    return tuple(int(n) for n in data.shape)
+
+
+def _pixels(choice: LayerChoice) -> int:
+    shape = _shape(choice.layers[0])
+    return shape[0] * shape[1]

@@ -1,0 +1,167 @@
+"""The ring around the patch asked about, its hits on the slide, and its likeness everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_haiku.viewer.layer_slots import drop_layer, layer_in_slot, put_layer
+from napari_haiku.viewer.placement import AXES, UNITS, grid_placement, on_grid
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Layer
+    from napari.utils.colormaps import Colormap
+    from numpy.typing import NDArray
+
+    from napari_haiku.images.grid import PatchGrid
+
+QUERY = "query"
+HITS = "hits"
+SIMILARITY = "similarity"
+HIT_COLOUR = "#56B4E9"
+MOST_HITS = 200
+SIMILARITY_OPACITY = 0.75
+_SMALLEST_RING_PX = 16
+
+
+def show_query(viewer: napari.Viewer, x_um: float, y_um: float, patch_um: float) -> Layer:
+    """Ring a patch: white on black, never smaller than can be seen."""
+    centre = np.array([[y_um, x_um], [y_um, x_um]])
+    layer = layer_in_slot(viewer, QUERY)
+    if layer is not None:
+        layer.data = centre
+        layer.size = np.array([patch_um * 1.5, patch_um * 1.4])
+        layer.visible = True
+        return layer
+    made = put_layer(
+        viewer,
+        "points",
+        QUERY,
+        centre,
+        name="Query",
+        size=np.array([patch_um * 1.5, patch_um * 1.4]),
+        face_color="transparent",
+        border_color=["black", "white"],
+        border_width=[0.16, 0.08],
+        canvas_size_limits=(_SMALLEST_RING_PX, 10_000),
+        units=UNITS,
+        axis_labels=AXES,
+    )
+    made.editable = False
+    return made
+
+
+def hide_query(viewer: napari.Viewer) -> None:
+    """Take the ring away."""
+    layer = layer_in_slot(viewer, QUERY)
+    if layer is not None:
+        layer.visible = False
+
+
+def show_hits(
+    viewer: napari.Viewer,
+    positions_um: NDArray[np.floating],
+    ranks: Sequence[int],
+    patch_um: float,
+) -> Layer:
+    """Ring the hits that lie on this slide, each with its rank.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+    positions_um : ndarray, shape (n, 2)
+        Patch centres (x, y); at most 200 are drawn.
+    ranks : sequence of int
+        Place of each in the gallery, from 1.
+    patch_um : float
+        Side of a patch.
+    """
+    centres = np.asarray(positions_um, float)[:MOST_HITS, ::-1].reshape(-1, 2)
+    names = np.array([str(rank) for rank in ranks[:MOST_HITS]], dtype=object)
+    drop_layer(viewer, HITS)
+    made = put_layer(
+        viewer,
+        "points",
+        HITS,
+        centres,
+        name="Hits",
+        size=patch_um * 1.2,
+        features={"rank": names},
+        text={
+            "string": "{rank}",
+            "color": "white",
+            "size": 10,
+            "anchor": "upper_right",
+        },
+        face_color="transparent",
+        border_color=HIT_COLOUR,
+        border_width=0.12,
+        canvas_size_limits=(_SMALLEST_RING_PX - 4, 10_000),
+        units=UNITS,
+        axis_labels=AXES,
+    )
+    made.editable = False
+    return made
+
+
+def dim_hits(viewer: napari.Viewer) -> None:
+    """Dim the hits of the last question while the next one is answered."""
+    layer = layer_in_slot(viewer, HITS)
+    if layer is not None:
+        layer.opacity = 0.4
+
+
+def show_similarity(
+    viewer: napari.Viewer, grid: PatchGrid, similarity: NDArray[np.floating]
+) -> Layer:
+    """Colour every patch by its likeness to the ringed one.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+    grid : PatchGrid
+        The patches.
+    similarity : ndarray, shape (n,)
+        Cosine similarity of each patch with the question.
+    """
+    known = similarity[np.isfinite(similarity)]
+    low, high = (np.percentile(known, 25), known.max()) if known.size else (0.0, 1.0)
+    if high <= low:
+        high = low + 1e-6
+    layer = layer_in_slot(viewer, SIMILARITY)
+    first: dict[str, Any] = (
+        {
+            "opacity": SIMILARITY_OPACITY,
+            "blending": "translucent",
+            "interpolation2d": "nearest",
+            "colormap": similarity_colormap(),
+        }
+        if layer is None
+        else {}
+    )
+    return put_layer(
+        viewer,
+        "image",
+        SIMILARITY,
+        on_grid(grid, similarity.astype(np.float32)),
+        name="Similarity",
+        contrast_limits=(float(low), float(high)),
+        visible=True,
+        **grid_placement(grid),
+        **first,
+    )
+
+
+def similarity_colormap() -> Colormap:
+    """``magma`` whose opacity rises with the value."""
+    from napari.utils.colormaps import Colormap, ensure_colormap
+
+    positions = np.linspace(0, 1, 256)
+    colours = np.asarray(ensure_colormap("magma").map(positions), np.float32)
+    colours[:, 3] = np.clip(0.25 + positions, 0, 1)
+    return Colormap(colours, name="haiku similarity")

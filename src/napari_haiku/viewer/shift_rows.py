@@ -1,0 +1,100 @@
+"""Rows of the shift chart: markers of one niche by effect, with interval and placebo range."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    import pandas as pd
+
+PLACEBO_P = 0.05
+
+
+@dataclass(frozen=True)
+class ShiftRow:
+    """One marker of the chart, in SD of the atlas.
+
+    Parameters
+    ----------
+    marker : str
+        Canonical name.
+    shift : float
+        Counterfactual minus baseline; NaN: not estimable.
+    low, high : float
+        95 % interval; NaN where there is none.
+    placebo_low, placebo_high : float
+        What irrelevant text does to this row; NaN where unknown.
+    faint : bool
+        Whether irrelevant text moves the row as much.
+    supported : bool
+        Whether q < 0.05 and the atlas contrast agrees.
+    """
+
+    marker: str
+    shift: float
+    low: float
+    high: float
+    placebo_low: float
+    placebo_high: float
+    faint: bool
+    supported: bool
+
+    @property
+    def estimable(self) -> bool:
+        """Whether there is a number at all."""
+        return math.isfinite(self.shift)
+
+
+def shift_rows(shifts: pd.DataFrame, niche: Hashable) -> list[ShiftRow]:
+    """Sort the markers of a niche from most up to most down; not estimable ones last.
+
+    Parameters
+    ----------
+    shifts : DataFrame
+        One row per niche and marker, columns as in ``shifts.csv``.
+    niche : hashable
+        Value of the column ``niche``.
+    """
+    rows = [_row(record) for record in shifts[shifts["niche"] == niche].to_dict("records")]
+    return sorted(rows, key=lambda row: (not row.estimable, -row.shift if row.estimable else 0))
+
+
+def _row(record: dict[Hashable, object]) -> ShiftRow:
+    def number(column: str) -> float:
+        value = record.get(column)
+        return float(value) if isinstance(value, (int, float, np.number)) else math.nan
+
+    return ShiftRow(
+        marker=str(record["marker"]),
+        shift=number("shift"),
+        low=number("ci_low"),
+        high=number("ci_high"),
+        placebo_low=number("placebo_low"),
+        placebo_high=number("placebo_high"),
+        faint=number("placebo_p") > PLACEBO_P,
+        supported=record.get("supported") is True or record.get("supported") == np.True_,
+    )
+
+
+def axis_limit(rows: list[ShiftRow]) -> float:
+    """Half the width of the chart: the next round number beyond all that is drawn."""
+    drawn = [
+        abs(value)
+        for row in rows
+        for value in (row.shift, row.low, row.high, row.placebo_low, row.placebo_high)
+        if math.isfinite(value)
+    ]
+    largest = max(drawn, default=0.0)
+    if largest <= 0:
+        return 1.0
+    step = 10.0 ** math.floor(math.log10(largest))
+    for factor in (1, 2, 4, 5, 10):
+        if factor * step >= largest * (1 - 1e-9):
+            return factor * step
+    return 10 * step

@@ -1,0 +1,75 @@
+"""Four steps that say how much the atlas can speak to an edit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QRectF, QSize, Qt
+from qtpy.QtGui import QColor, QPainter, QPalette
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+if TYPE_CHECKING:
+    from napari_haiku.analysis.support import Support
+
+WORDS = ("none", "thin", "limited", "good")
+_COLOURS = ("#D55E00", "#E69F00", "#F0E442", "#009E73")
+_EMPTY = QColor(128, 128, 140, 90)
+
+
+class SupportGauge(QWidget):
+    """Steps filled from the left, with the word for them at the right."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.support: Support | None = None
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def show_support(self, support: Support | None) -> None:
+        """Show how far an edit is supported, or nothing."""
+        self.support = support
+        if support is None:
+            self.setAccessibleName("Support: not known yet")
+            self.setToolTip("")
+        else:
+            self.setAccessibleName(f"Support: {support.word}")
+            self.setToolTip(
+                "None: no patient. Thin: fewer than 5. Limited: 5 to 9, or neighbours that "
+                "rarely agree. Good: 10 or more and at least 30 % of the neighbours agree."
+            )
+        self.update()
+
+    @property
+    def step(self) -> int:
+        """Steps filled beyond the first: 0 none to 3 good; -1 when not known."""
+        return -1 if self.support is None else WORDS.index(self.support.word)
+
+    def sizeHint(self) -> QSize:
+        """One line."""
+        return QSize(220, self.fontMetrics().height() + 4)
+
+    def paintEvent(self, event: Any) -> None:
+        """Paint the steps and the word."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        widest = max(self.fontMetrics().horizontalAdvance(word) for word in WORDS)
+        steps_width = float(self.width() - widest - 16)
+        count = len(WORDS)
+        width = (steps_width - 2.0 * (count - 1)) / count
+        filled = self.step
+        painter.setPen(Qt.PenStyle.NoPen)
+        for step in range(count):
+            reached = step <= filled
+            painter.setBrush(QColor(_COLOURS[filled]) if reached else _EMPTY)
+            top = self.height() / 2 - 4
+            painter.drawRoundedRect(QRectF(step * (width + 2.0), top, width, 8.0), 1.5, 1.5)
+        if self.support is not None:
+            font = painter.font()
+            font.setBold(True)
+            painter.setFont(font)
+            painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+            painter.drawText(
+                QRectF(self.rect()),
+                Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter,
+                self.support.word,
+            )
+        painter.end()
