@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from napari_haiku.analysis.biomarkers import BiomarkerRequest, predict_biomarkers
     from napari_haiku.analysis.counterfactual import CounterfactualRequest, run_counterfactual
     from napari_haiku.analysis.niches import find_niches
-    from napari_haiku.atlas.build import build_atlas, build_from_manifest
+    from napari_haiku.atlas.build import build_atlas
+    from napari_haiku.atlas.cohort import build_from_manifest
     from napari_haiku.atlas.search import Exclusion, search
     from napari_haiku.atlas.store import Atlas
     from napari_haiku.encoding.pipeline import encode_slide
@@ -43,7 +44,7 @@ _HOMES = {
     "Encoding": "napari_haiku.encoding.store",
     "Exclusion": "napari_haiku.atlas.search",
     "build_atlas": "napari_haiku.atlas.build",
-    "build_from_manifest": "napari_haiku.atlas.build",
+    "build_from_manifest": "napari_haiku.atlas.cohort",
     "encode_slide": "napari_haiku.encoding.pipeline",
     "find_niches": "napari_haiku.analysis.niches",
     "load_model": "napari_haiku.model.loading",

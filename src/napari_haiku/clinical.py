@@ -48,126 +48,26 @@ _PATIENT_FIELDS = (
     "donorid",
     "donor",
 )
-_HOLDERS = frozenset(
-    [
-        "accession",
-        "block",
-        "case",
-        "core",
-        "donor",
-        "image",
-        "participant",
-        "patient",
-        "person",
-        "record",
-        "sample",
-        "slide",
-        "specimen",
-        "spot",
-        "study",
-        "subject",
-        "tissue",
-        "tma",
-        "visit",
-    ]
+_HOLDERS = re.compile(
+    "accession|block|case|core|donor|image|participant|patient|person|record|sample|slide|specimen|"
+    "spot|study|subject|tissue|tma|visit"
 )
-_PEOPLE = frozenset(
-    [
-        "case",
-        "donor",
-        "doctor",
-        "family",
-        "first",
-        "full",
-        "given",
-        "last",
-        "maiden",
-        "middle",
-        "operator",
-        "participant",
-        "pathologist",
-        "patient",
-        "person",
-        "physician",
-        "subject",
-        "surgeon",
-        "user",
-    ]
+_PEOPLE = re.compile(
+    "case|doctor|donor|family|first|full|given|last|maiden|middle|operator|participant|pathologist|"
+    "patient|person|physician|subject|surgeon|user"
 )
-_ALWAYS_IDENTIFYING = frozenset(
-    [
-        "accession",
-        "address",
-        "barcode",
-        "birth",
-        "birthdate",
-        "birthday",
-        "dob",
-        "email",
-        "filename",
-        "forename",
-        "id",
-        "identifier",
-        "identifiers",
-        "ids",
-        "initials",
-        "mrn",
-        "nhs",
-        "operator",
-        "phone",
-        "position",
-        "positions",
-        "postcode",
-        "spot",
-        "spots",
-        "ssn",
-        "surname",
-        "telephone",
-        "uid",
-        "uuid",
-        "zip",
-        "zipcode",
-    ]
+_ALWAYS_IDENTIFYING = re.compile(
+    "accession|address|barcode|birth|birthdate|birthday|date|dob|email|filename|forename|id|"
+    "identifiers?|ids|initials|mrn|nhs|operator|phone|positions?|postcode|spots?|ssn|surname|telephone|"
+    "uid|uuid|zip|zipcode"
 )
-_ONLY_ALONE = frozenset(
-    [
-        "array",
-        "case",
-        "col",
-        "column",
-        "core",
-        "donor",
-        "name",
-        "participant",
-        "patient",
-        "path",
-        "row",
-        "sample",
-        "slide",
-        "specimen",
-        "subject",
-        "tissueno",
-        "tma",
-        "well",
-    ]
+_ALONE_IDENTIFYING = re.compile(
+    "array|case|col|column|core|donor|name|participant|patient|path|row|sample|slide|specimen|subject|"
+    "tma|well"
 )
-_ARRAY_WORDS = frozenset(["array", "core", "tma", "spot", "slide"])
-_ARRAY_PLACES = frozenset(
-    [
-        "col",
-        "column",
-        "coordinate",
-        "coordinates",
-        "name",
-        "no",
-        "nr",
-        "number",
-        "pos",
-        "row",
-        "x",
-        "y",
-    ]
-)
+_ARRAY = re.compile("array|core|slide|spot|tma")
+_PLACE = re.compile("col|column|coordinates?|name|no|nr|number|pos|row|x|y")
+_NUMBER = re.compile("no|nr|number")
 
 
 def is_identifying(field: str) -> bool:
@@ -182,22 +82,21 @@ def is_identifying(field: str) -> bool:
         The field's name as the table spells it.
     """
     words = _words(field)
+    compact = "".join(words)
+
+    def has(pattern: re.Pattern[str]) -> bool:
+        return any(pattern.fullmatch(word) for word in words)
+
     if not words:
         return False
-    compact = "".join(words)
-    known = set(words)
-    if known & _ALWAYS_IDENTIFYING or compact in _ONLY_ALONE:
+    if has(_ALWAYS_IDENTIFYING) or _ALONE_IDENTIFYING.fullmatch(compact):
         return True
-    if compact.endswith(("id", "ids")) and any(
-        compact.removesuffix("s").removesuffix("id") == holder for holder in _HOLDERS
-    ):
+    if re.fullmatch(f"(?:{_HOLDERS.pattern})(?:ids?|no|nr|number)", compact):
         return True
-    if "name" in known and known & _PEOPLE:
-        return True
-    if "date" in known or (known & _ARRAY_WORDS and known & _ARRAY_PLACES):
+    if ("name" in words and has(_PEOPLE)) or (has(_ARRAY) and has(_PLACE)):
         return True
     # "Tissue No." names one block; "no. of lymph nodes" counts.
-    return words[-1] in {"no", "nr", "number"} and bool(known & _HOLDERS or len(words) == 1)
+    return bool(_NUMBER.fullmatch(words[-1])) and (has(_HOLDERS) or len(words) == 1)
 
 
 def public_record(record: Mapping[str, str]) -> Record:
@@ -344,7 +243,8 @@ def edit_record(record: Mapping[str, str], edits: Mapping[str, str]) -> Record:
             )
         if is_identifying(field):
             raise HaikuError(
-                f'The field "{field}" identifies a person and enters no caption: edit a clinical field.'
+                f'The field "{field}" identifies a person and enters no caption: edit a '
+                "clinical field."
             )
         edited[field] = clean_value(value)
     return edited
@@ -420,7 +320,8 @@ def _from_csv(path: Path, text: str, patient: str | None) -> Record:
     for number, row in enumerate(rows, start=2):
         if None in row or None in row.values():
             raise HaikuError(
-                f"Row {number} of {path.name} does not have as many cells as the heading: mend the table."
+                f"Row {number} of {path.name} does not have as many cells as the heading: mend the "
+                "table."
             )
     if patient is None:
         if len(rows) > 1:
@@ -438,6 +339,7 @@ def _from_csv(path: Path, text: str, patient: str | None) -> Record:
         )
     if len(chosen) > 1:
         raise HaikuError(
-            f'{len(chosen)} rows of {path.name} have that patient in the column "{field}": keep one row per patient.'
+            f'{len(chosen)} rows of {path.name} have that patient in the column "{field}": keep '
+            "one row per patient."
         )
     return dict(chosen[0])

@@ -10,13 +10,15 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from napari_haiku.errors import HaikuError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Status = Literal["recognised", "ambiguous", "not a marker", "unknown"]
 
@@ -31,7 +33,18 @@ MARKER_GROUPS: dict[str, tuple[str, ...]] = {
     "myeloid cells": ("CD68", "CD163", "CD14", "CD11b", "CD11c", "CD206", "HLA-DR", "CD16", "CD33"),
     "granulocytes and mast cells": ("CD66b", "CD66", "CD15", "MPO", "Tryptase", "CD117", "Siglec8"),
     "NK and cytotoxic cells": ("CD56", "CD57", "GranzymeB", "Perforin", "CD107a", "IFNg"),
-    "checkpoints": ("PD1", "PDL1", "CD152", "LAG3", "TIM3", "TIGIT", "VISTA", "IDO1", "ICOS", "TOX"),
+    "checkpoints": (
+        "PD1",
+        "PDL1",
+        "CD152",
+        "LAG3",
+        "TIM3",
+        "TIGIT",
+        "VISTA",
+        "IDO1",
+        "ICOS",
+        "TOX",
+    ),
     "proliferation": ("Ki67", "PCNA", "HistoneH3p"),
     "nerve": ("PGP9_5", "Nestin", "Olig2", "SOX10"),
 }
@@ -54,7 +67,18 @@ _ROUND = re.compile(r"(cyc|cycle|round|rnd|ch|channel|chan|reg|region|r|c)0*\d{1
 _ROUND_WORD = frozenset({"cyc", "cycle", "round", "rnd", "ch", "channel", "chan", "reg", "region"})
 _FILLER = frozenset(
     {"anti", "human", "hu", "hs", "mouse", "ms", "rabbit", "rb", "rat", "goat", "antibody", "ab"}
-    | {"mab", "pab", "antigen", "ag", "target", "marker", "stain", "staining", "signal", "conjugate"}
+    | {
+        "mab",
+        "pab",
+        "antigen",
+        "ag",
+        "target",
+        "marker",
+        "stain",
+        "staining",
+        "signal",
+        "conjugate",
+    }
     | {"purified", "protein", "of", "the", "di", "dd", "lot", "ihc", "if", "mif"}
 )
 _CLONE = re.compile(
@@ -65,7 +89,14 @@ _CLONE = re.compile(
 _CLONES_NAMED_LIKE_MARKERS = {"uchl1": "CD45RO", "mib1": "Ki67"}
 # A number after these words is part of the name: keratin 5 is not a keratin of round 5.
 _FAMILIES = re.compile(r"(pan)?(cyto)?keratins?|cks?|krt|pck|collagen|col|granzyme|cd|hla|mhc")
-_GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta"}
+_GREEK = {
+    "\N{GREEK SMALL LETTER ALPHA}": "alpha",
+    "\N{GREEK SMALL LETTER BETA}": "beta",
+    "\N{GREEK SMALL LETTER GAMMA}": "gamma",
+    "\N{GREEK SMALL LETTER DELTA}": "delta",
+    "\N{GREEK SMALL LETTER EPSILON}": "epsilon",
+    "\N{GREEK SMALL LETTER ZETA}": "zeta",
+}
 
 
 @dataclass(frozen=True)
@@ -158,8 +189,8 @@ def resolve_panel(names: Sequence[str]) -> tuple[MarkerMatch, ...]:
                 earlier, spelt = first[meant]
                 raise HaikuError(
                     f"Channels {earlier} ({spelt}) and {number} ({name}) are both "
-                    f"{match.canonical or spelt}: name them apart in a markers file, or name one of "
-                    "them blank."
+                    f"{match.canonical or spelt}: name them apart in a markers file, or name one "
+                    "of them blank."
                 )
             else:
                 first[meant] = (number, name)

@@ -11,7 +11,7 @@ from scipy import stats
 from napari_haiku.analysis.multiple_testing import benjamini_hochberg
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -109,7 +109,8 @@ def suggest_names(
 ) -> dict[int, str]:
     """Suggest a name for each niche from the markers that stand out in it.
 
-    The first word is the functional group whose markers stand out most on
+    A marker stands out with an effect of at least 0.3 and q below 0.05. The
+    name is the functional group whose markers have the largest effect on
     average, followed by the two markers that stand out most.
 
     Parameters
@@ -125,17 +126,16 @@ def suggest_names(
     for niche in niches:
         rows = enrichment[enrichment["niche"] == niche].dropna(subset=["effect"])
         effects = dict(zip(rows["marker"], rows["effect"].astype(float), strict=True))
-        name = _name(effects, groups) if effects else f"Niche {niche}"
+        clear = rows.loc[(rows["effect"] >= ENRICHED_EFFECT) & (rows["q"] < 0.05), "marker"]
+        name = _name(effects, set(clear), groups) if effects else f"Niche {niche}"
         names[int(niche)] = f"{name} ({niche})" if name in names.values() else name
     return names
 
 
-def _name(effects: Mapping[str, float], groups: Mapping[str, Sequence[str]]) -> str:
-    standing_out = [
-        marker
-        for marker in sorted(effects, key=lambda marker: -effects[marker])
-        if effects[marker] >= ENRICHED_EFFECT
-    ]
+def _name(
+    effects: Mapping[str, float], clear: Collection[str], groups: Mapping[str, Sequence[str]]
+) -> str:
+    standing_out = sorted(clear, key=lambda marker: (-effects[marker], marker))
     if not standing_out:
         return "Nothing stands out"
     strength = {

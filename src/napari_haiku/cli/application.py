@@ -10,6 +10,7 @@ import typer
 from napari_haiku.cli import (
     atlas,
     biomarkers,
+    convert,
     counterfactual,
     demo,
     doctor,
@@ -55,6 +56,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("info")(info.info)
 app.command("models")(models.models)
+app.command("convert")(convert.convert)
 app.command("encode")(encode.encode)
 app.add_typer(atlas.app, name="atlas")
 app.command("search")(search.search)

@@ -38,7 +38,7 @@ def build(
     """Encode the slides of a cohort and put them together into an atlas."""
     kept = "Slides that are encoded are kept; the same command goes on from there."
     with reporting(as_json, debug, kept=kept) as report:
-        from napari_haiku.atlas.build import build_from_manifest
+        from napari_haiku.atlas.cohort import build_from_manifest
         from napari_haiku.encoding.request import EncodeOptions
         from napari_haiku.model.loading import load_model
 
@@ -48,12 +48,20 @@ def build(
                 cohort,
                 atlas,
                 load_model(model, device=device),
-                options,
+                options=options,
                 pixel_size_um=pixel_size,
+                on_failure=lambda slide: report.say(f"Line {slide.row}: {slide.reason}"),
             )
         )
-        content = built.info()
-        report.result(content, _lines(built.name, content))
+        content = built.atlas.info()
+        failed = [{"row": slide.row, "reason": slide.reason} for slide in built.failed]
+        report.result(content | {"failed": failed}, _lines(built.atlas.name, content))
+        if failed:
+            report.say(
+                f"Error: {len(failed)} of {len(failed) + built.atlas.n_slides} slides could not be "
+                "encoded: mend them as told above and run the same command again."
+            )
+            report.exit_code = 1
 
 
 @app.command("info")
@@ -72,8 +80,10 @@ def info(atlas: AtlasArgument, as_json: JsonFlag = False, debug: DebugFlag = Fal
 
 def _lines(name: str, content: dict[str, object]) -> list[str]:
     return [
-        f"Atlas {name}: {content['patients']} patients, {content['slides']} slides, "
-        f"{content['patches']} patches",
+        (
+            f"Atlas {name}: {content['patients']} patients, {content['slides']} slides, "
+            f"{content['patches']} patches"
+        ),
         f"Markers: {', '.join(map(str, _listed(content['markers']))) or 'none'}",
         f"Model: {content['model']}",
     ]

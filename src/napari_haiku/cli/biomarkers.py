@@ -62,8 +62,10 @@ def biomarkers(
                 "maps": str(maps),
             },
             [
-                f"{len(predicted):,} patches predicted for {len(predicted.markers)} markers; "
-                f"{int(predicted.outside_atlas.sum()):,} have nothing alike in the atlas.",
+                (
+                    f"{len(predicted):,} patches predicted for {len(predicted.markers)} markers; "
+                    f"{int(predicted.outside_atlas.sum()):,} have nothing alike in the atlas."
+                ),
                 *(f"  {name}: r = {r:.2f}" for name, r in predicted.pearson_r.items()),
                 *([predicted.label] if predicted.label else []),
             ],

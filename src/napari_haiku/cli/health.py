@@ -6,11 +6,10 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import platformdirs
 
@@ -22,6 +21,9 @@ from napari_haiku.cli.virtual_display import (
 )
 from napari_haiku.cli.window_check import check_window
 from napari_haiku.errors import HaikuError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 PACKAGES = (
     "napari-haiku",
@@ -84,7 +86,9 @@ def examine() -> Iterator[Finding]:
         except HaikuError as error:
             yield Finding(name, "failed", str(error))
         except ImportError as error:
-            yield Finding(name, "failed", f"{error.name or 'A package'} cannot be loaded ({error}).")
+            yield Finding(
+                name, "failed", f"{error.name or 'A package'} cannot be loaded ({error})."
+            )
 
 
 def _python() -> Finding:
@@ -203,4 +207,3 @@ def _disk() -> Finding:
     if min(free.values()) < SMALL_DISK_GB:
         return Finding("Disk", "warning", f"{says}: free some space before encoding.", free)
     return Finding("Disk", "ok", says, free)
-

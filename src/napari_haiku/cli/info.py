@@ -18,24 +18,12 @@ def info(
 ) -> None:
     """Show modality, shape, levels, pixel size and markers of an image."""
     with reporting(as_json, debug) as report:
-        from napari_haiku.cli.slides import open_named, read_marker_names
+        from napari_haiku.images.info import describe
+        from napari_haiku.images.reading import open_image
 
-        opened = open_named(
-            image, pixel_size_um=pixel_size, markers=read_marker_names(markers)
-        )
-        shapes = [[int(side) for side in level.shape] for level in opened.levels]
-        content = {
-            "name": opened.name,
-            "modality": opened.modality,
-            "shape": shapes[0],
-            "levels": shapes,
-            "dtype": str(opened.dtype),
-            "pixel_size_um": opened.pixel_size_um,
-            "origin_um": list(opened.origin_um),
-            "markers": list(opened.used_markers),
-            "channels": list(opened.channel_names),
-            "notes": list(opened.notes),
-        }
+        opened = open_image(image, pixel_size_um=pixel_size, markers=markers)
+        content = {"name": opened.name, **describe(opened)}
+        shapes = content["levels"]
         size = opened.pixel_size_um
         lines = [
             f"{opened.name}: {'H&E' if opened.modality == 'he' else 'mIF'}, {opened.dtype}",

@@ -7,33 +7,17 @@ from napari_haiku.cli.reporting import reporting
 def models(as_json: JsonFlag = False, debug: DebugFlag = False) -> None:
     """List models: where the weights come from, licence, what is on disk."""
     with reporting(as_json, debug) as report:
-        from napari_haiku.model.loading import DEFAULT, default_folder, load_model
+        from napari_haiku.model.presets import list_models
 
-        folder = default_folder()
-        size = sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
-        on_disk = (folder / "model.safetensors").is_file()
-        entry: dict[str, object] = {
-            "name": DEFAULT,
-            "on_disk": on_disk,
-            "megabytes": round(size / 1e6, 1),
-            "source": "ships with the package",
-        }
-        lines = [f"{DEFAULT}: ships with the package, {size / 1e6:.1f} MB"]
-        if on_disk:
-            model = load_model(DEFAULT, device="cpu")
-            entry |= {
-                "title": model.name,
-                "fingerprint": model.fingerprint,
-                "modalities": sorted(model.modalities),
-                "dim": model.dim,
-                "patch_um": model.patch_um,
-                "pixel_size_um": model.pixel_size_um,
-                "card": dict(model.card),
-            }
-            lines += [
-                f"  {key}: {model.card[key]}"
-                for key in ("trained_on", "licence", "credit")
-                if model.card.get(key)
-            ]
-        lines.append("Any model folder can be given in its place with --model DIR.")
-        report.result({"models": [entry]}, lines)
+        rows = list_models()
+        lines = []
+        for row in rows:
+            state = "on disk" if row["on_disk"] else "not on disk"
+            lines.append(f"{row['name']}: {row['title']}; {state}; {row['weights']}")
+            if "licence" in row:
+                lines.append(
+                    f"    {row['offers']}; patches of {row['patch_um']:g} um; "
+                    f"licence: {row['licence']}"
+                )
+        lines.append("Any model folder can be given in place of a name with --model DIR.")
+        report.result({"models": rows}, lines)

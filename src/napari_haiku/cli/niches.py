@@ -10,9 +10,7 @@ from napari_haiku.cli.reporting import reporting
 
 
 def niches(
-    sources: Annotated[
-        list[Path], typer.Argument(metavar="ENC.zarr...|ATLAS", show_default=False)
-    ],
+    sources: Annotated[list[Path], typer.Argument(metavar="ENC.zarr...|ATLAS", show_default=False)],
     output: OutputOption,
     clusters: Annotated[int, typer.Option("--clusters", help="Number of niches.", min=1)] = 4,
     modality: Annotated[
@@ -60,7 +58,5 @@ def niches(
                 "seed": seed,
                 "output": str(output),
             },
-            [
-                f"{found.names[niche]}: {found.sizes[niche]:,} patches" for niche in found.niches
-            ],
+            [f"{found.names[niche]}: {found.sizes[niche]:,} patches" for niche in found.niches],
         )

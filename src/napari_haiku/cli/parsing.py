@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
 from napari_haiku.clinical import Record, parse_settings
 from napari_haiku.errors import HaikuError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def parse_weights(text: str | None) -> dict[str, float] | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from napari_haiku.jobs import Progress
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari_haiku.jobs import Progress
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -46,7 +48,7 @@ class Lines:
         if report.doing == self._doing and not ends and now - self._spoken < SECONDS_BETWEEN_LINES:
             return
         self._doing, self._spoken = report.doing, now
-        print(sentence(report), file=self._stream, flush=True)  # noqa: T201
+        print(sentence(report), file=self._stream, flush=True)
 
 
 def sentence(report: Progress) -> str:

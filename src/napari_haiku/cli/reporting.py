@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import errno
 import json
-import math
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
-from typing import Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import typer
 
+from napari_haiku.cli.plain_values import plain
 from napari_haiku.cli.progress import shown
 from napari_haiku.errors import HaikuError
 from napari_haiku.jobs import Job, run_job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 T = TypeVar("T")
 INTERRUPTED = 130
@@ -39,12 +41,13 @@ class Report:
 
     def say(self, sentence: str) -> None:
         """Tell the person something beside the result."""
-        print(sentence, file=sys.stderr, flush=True)  # noqa: T201
+        sys.stderr.write(f"{sentence}\n")
+        sys.stderr.flush()
 
     def show(self, line: str) -> None:
         """Print one line of a result that grows while the work goes on; not with ``--json``."""
         if not self._as_json:
-            print(line, file=self._stdout, flush=True)  # noqa: T201
+            print(line, file=self._stdout, flush=True)
 
     def run(self, job: Job[T]) -> T:
         """Run a job to its end, showing its progress."""
@@ -54,11 +57,11 @@ class Report:
     def result(self, content: Mapping[str, Any], lines: Sequence[str] = ()) -> None:
         """Print the result: `content` as JSON when asked for, else `lines`."""
         if self._as_json:
-            text = json.dumps(_plain(content), ensure_ascii=False, allow_nan=False)
+            text = json.dumps(plain(content), ensure_ascii=False, allow_nan=False)
         else:
             text = "\n".join(lines)
         if text:
-            print(text, file=self._stdout, flush=True)  # noqa: T201
+            print(text, file=self._stdout, flush=True)
 
     def failed(self, sentence: str, *, exit_code: int = 1) -> None:
         """Say why the command could not do its work."""
@@ -69,7 +72,9 @@ class Report:
 
 
 @contextmanager
-def reporting(as_json: bool, debug: bool, *, kept: str = "Nothing was changed.") -> Iterator[Report]:
+def reporting(
+    as_json: bool, debug: bool, *, kept: str = "Nothing was changed."
+) -> Iterator[Report]:
     """Run a command's work; failures become one sentence and an exit code.
 
     Parameters
@@ -100,7 +105,8 @@ def reporting(as_json: bool, debug: bool, *, kept: str = "Nothing was changed.")
         report.failed(f"Stopped. {kept}", exit_code=INTERRUPTED)
     except BrokenPipeError:
         report.exit_code = 1
-    except Exception as error:  # noqa: BLE001  the last place where anything can be told
+    # The last place where anything can be told.
+    except Exception as error:  # noqa: BLE001
         _show_traceback(debug)
         report.failed(_unexpected(error, debug=debug))
     if report.exit_code:
@@ -109,7 +115,9 @@ def reporting(as_json: bool, debug: bool, *, kept: str = "Nothing was changed.")
 
 def _unexpected(error: Exception, *, debug: bool) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full: free some space and run the command again; what is finished is kept."
+        return (
+            "The disk is full: free some space and run the command again; what is finished is kept."
+        )
     if isinstance(error, MemoryError):
         return "The memory does not suffice: close other programs or use a smaller --batch-size."
     advice = "please report the traceback above" if debug else "run with --debug to see where"
@@ -119,18 +127,3 @@ def _unexpected(error: Exception, *, debug: bool) -> str:
 def _show_traceback(debug: bool) -> None:
     if debug:
         traceback.print_exc(file=sys.stderr)
-
-
-def _plain(content: Any) -> Any:
-    """Return `content` as JSON knows it; what is not a number becomes null."""
-    if isinstance(content, Mapping):
-        return {str(key): _plain(value) for key, value in content.items()}
-    if isinstance(content, (list, tuple, set, frozenset)):
-        return [_plain(value) for value in content]
-    if content is None or isinstance(content, (bool, int, str)):
-        return content
-    if hasattr(content, "tolist"):
-        return _plain(content.tolist())
-    if isinstance(content, float):
-        return content if math.isfinite(content) else None
-    return str(content)

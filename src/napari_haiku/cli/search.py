@@ -40,9 +40,7 @@ def search(
     image: Annotated[
         Path | None, typer.Option("--image", help="An H&E or mIF picture.", metavar="FILE")
     ] = None,
-    text: Annotated[
-        str | None, typer.Option("--text", help="A caption or words of one.")
-    ] = None,
+    text: Annotated[str | None, typer.Option("--text", help="A caption or words of one.")] = None,
     target: Annotated[
         Literal["mif", "he", "text"], typer.Option("--target", help="What is searched.")
     ] = "mif",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +11,15 @@ import numpy as np
 
 from napari_haiku.atlas.query import compose_query
 from napari_haiku.atlas.search import Exclusion
-from napari_haiku.cli.slides import open_named
 from napari_haiku.errors import HaikuError
+from napari_haiku.images.grid import make_grid
+from napari_haiku.images.patches import PatchSource
+from napari_haiku.images.reading import open_image
 from napari_haiku.model.loading import load_model
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from numpy.typing import NDArray
 
     from napari_haiku.atlas.store import Atlas
@@ -56,18 +59,16 @@ def patch_under(encoding: Encoding, at_um: tuple[float, float]) -> NDArray[np.in
     HaikuError
         There is glass, or nothing at all.
     """
-    half = encoding.patch_um / 2
-    distance = np.abs(encoding.centres_um - np.asarray(at_um))
-    covering = np.flatnonzero((distance <= half).all(axis=1))
-    if not len(covering):
+    patch = encoding.grid.at(*at_um)
+    if patch is None:
+        half = encoding.patch_um / 2
         x0, y0 = encoding.centres_um.min(axis=0) - half
         x1, y1 = encoding.centres_um.max(axis=0) + half
         raise HaikuError(
             f"No patch of {encoding.path.name} covers {at_um[0]:g},{at_um[1]:g} um: choose tissue "
             f"between {x0:g},{y0:g} and {x1:g},{y1:g} um."
         )
-    nearest = covering[np.argmin((distance[covering] ** 2).sum(axis=1))]
-    return np.array([nearest], np.int64)
+    return np.array([patch], np.int64)
 
 
 def patches_inside(encoding: Encoding, file: Path) -> NDArray[np.int64]:
@@ -121,10 +122,7 @@ def from_image(
     path: Path, atlas: Atlas, *, model: str, device: str, pixel_size_um: float | None
 ) -> Question:
     """Ask with the tissue of a picture; its patches are averaged into one query."""
-    from napari_haiku.images.grid import make_grid
-    from napari_haiku.images.patches import PatchSource
-
-    image = open_named(path, pixel_size_um=pixel_size_um)
+    image = open_image(path, pixel_size_um=pixel_size_um)
     towers = load_model(model, device=device)
     atlas.check_model(towers)
     is_he = image.modality == "he"
@@ -161,9 +159,7 @@ def from_text(text: str, atlas: Atlas, *, model: str, device: str) -> Question:
     atlas.check_model(towers)
     unknown = towers.unknown_words(text)
     notes = (f"The model has never read: {', '.join(unknown)}.",) if unknown else ()
-    return Question(
-        vectors=towers.encode_text([text]), patches=0, exclude=Exclusion(), notes=notes
-    )
+    return Question(vectors=towers.encode_text([text]), patches=0, exclude=Exclusion(), notes=notes)
 
 
 def without_patient(exclude: Exclusion, patient_id: str | None) -> Exclusion:
@@ -192,13 +188,14 @@ def _mean_unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 def _polygons(file: Path) -> list[list[NDArray[np.float64]]]:
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+        found = [
+            [np.array([point[:2] for point in ring], np.float64) for ring in rings]
+            for rings in _rings_of(content)
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise HaikuError(
             f"{file.name} cannot be read as GeoJSON: give a file with polygons in um."
         ) from error
-    found = [
-        [np.asarray(ring, np.float64)[:, :2] for ring in rings] for rings in _rings_of(content)
-    ]
     if not found:
         raise HaikuError(f"{file.name} holds no polygon: draw one in um and save it again.")
     return found

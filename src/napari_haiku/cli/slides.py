@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_haiku.clinical import Record, patient_of, read_record
 from napari_haiku.errors import HaikuError
+from napari_haiku.images.marker_names import read_marker_names
+from napari_haiku.images.reading import open_image
 
 if TYPE_CHECKING:
     from napari_haiku.images.slide_image import SlideImage
@@ -58,25 +59,23 @@ def open_slide(
     HaikuError
         A file cannot be read, or the two images are of one kind.
     """
-    first = open_named(image, pixel_size_um=pixel_size_um, markers=None)
-    he = first if first.modality == "he" else None
-    if mif is not None and he is None:
+    opened = open_image(image, pixel_size_um=pixel_size_um)
+    if opened.modality == "mif" and mif is not None:
         raise HaikuError(
             f"{image.name} is an mIF image and --mif gives another: give the H&E image first and "
             "the mIF image with --mif."
         )
-    names = read_marker_names(markers)
-    if mif is None and he is None:
-        second: SlideImage | None = first if names is None else first.with_markers(names)
-    elif mif is None:
-        if names is not None:
-            raise HaikuError(
-                f"{image.name} is an H&E image and has no channels for --markers to name: give the "
-                "mIF image with --mif."
-            )
-        second = None
+    if opened.modality == "mif":
+        he, second = None, _named(opened, markers)
+    elif mif is not None:
+        he, second = opened, _named(_open_mif(mif, pixel_size_um), markers)
+    elif markers is not None:
+        raise HaikuError(
+            f"{image.name} is an H&E image and has no channels for --markers to name: give the "
+            "mIF image with --mif."
+        )
     else:
-        second = open_named(mif, modality="mif", pixel_size_um=pixel_size_um, markers=names)
+        he, second = opened, None
     record = record_of(metadata, patient, edits)
     return Slide(
         he=he,
@@ -87,40 +86,21 @@ def open_slide(
     )
 
 
-def open_named(
-    path: Path,
-    *,
-    modality: str | None = None,
-    pixel_size_um: float | None = None,
-    markers: Sequence[str] | None = None,
-) -> SlideImage:
-    """Open an image; a pixel size given by hand holds where the file does not say."""
-    from napari_haiku.images.reading import open_image
-
-    return open_image(path, modality=modality, pixel_size_um=pixel_size_um, markers=markers)
+def _named(mif: SlideImage, markers: Path | None) -> SlideImage:
+    return mif if markers is None else mif.with_markers(read_marker_names(markers))
 
 
-def read_marker_names(path: Path | None) -> tuple[str, ...] | None:
-    """Read one marker name a line; empty lines count as channels without a name.
-
-    Raises
-    ------
-    HaikuError
-        The file is absent, unreadable or empty.
-    """
-    if path is None:
-        return None
+def _open_mif(path: Path, pixel_size_um: float | None) -> SlideImage:
+    """Open the mIF beside an H&E; the size given by hand serves where its file does not say."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise HaikuError(
-            f"{path.name} cannot be read as a list of markers: give a UTF-8 text file with one "
-            "marker name a line."
-        ) from error
-    names = tuple(line.strip() for line in lines)
-    if not any(names):
-        raise HaikuError(f"{path.name} names no marker: write one marker name a line.")
-    return names
+        opened = open_image(path, modality="mif")
+    except HaikuError:
+        if pixel_size_um is None:
+            raise
+        return open_image(path, modality="mif", pixel_size_um=pixel_size_um)
+    if opened.pixel_size_um is None and pixel_size_um is not None:
+        return opened.with_pixel_size(pixel_size_um)
+    return opened
 
 
 def record_of(metadata: Path | None, patient: str | None, edits: Record) -> Record:

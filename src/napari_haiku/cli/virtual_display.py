@@ -7,14 +7,20 @@ import select
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from napari_haiku.errors import HaikuError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
 SCREEN = "1600x1000x24"
 SECONDS_TO_START = 30.0
-HOW_TO_GET = "install it (Debian, Ubuntu: sudo apt-get install -y xvfb xauth) or use a computer with a display"
+HOW_TO_GET = (
+    "install it (Debian, Ubuntu: sudo apt-get install -y xvfb xauth) or use a computer with a "
+    "display"
+)
 
 # Without these a window system of the user's choice would win over our screen.
 _HIDDEN = ("WAYLAND_DISPLAY", "XAUTHORITY", "QT_QPA_PLATFORM")

@@ -5,16 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import dask
 import dask.array as da
 import numpy as np
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.images.fingerprint import fingerprint_pixels
+from napari_haiku.images.lazy import read, read_together
 from napari_haiku.images.pixel_size import checked_pixel_size
 from napari_haiku.images.pyramid import with_coarser_levels
-from napari_haiku.images.slide_image import Modality, SlideImage, is_unnamed, marker_of
-from napari_haiku.markers import MarkerMatch, resolve_panel
+from napari_haiku.images.slide_image import (
+    Modality,
+    SlideImage,
+    is_unnamed,
+    marker_of,
+    naming_notes,
+)
+from napari_haiku.markers import resolve_panel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-SCANNED_PIXELS = 2**25
+SAMPLED_VALUES = 2**26
+SCANNED_PIXELS = 2**28
 _COLOUR_NAMES = {("r", "g", "b"), ("red", "green", "blue")}
 
 
@@ -110,11 +117,17 @@ def assemble(
 def _check_sides(raw: RawImage) -> None:
     if not raw.levels or any(side == 0 for level in raw.levels for side in level.shape):
         raise HaikuError(f"{raw.name} holds no pixels: give another image.")
+    depth = 2 if raw.rgb else 0
     for level in raw.levels:
         if level.ndim != 3:
             raise HaikuError(
                 f"{raw.name} has {level.ndim} axes where y, x and one of colour or channels are "
                 "expected: give a single plane in time and depth."
+            )
+        if level.shape[depth] != raw.levels[0].shape[depth]:
+            raise HaikuError(
+                f"{raw.name} has {raw.levels[0].shape[depth]} channels on one level of its pyramid "
+                f"and {level.shape[depth]} on another: export it again."
             )
     if raw.levels[0].dtype.kind not in "uif" or raw.levels[0].dtype.itemsize > 8:
         raise HaikuError(
@@ -133,7 +146,7 @@ def _is_colour_in_planes(raw: RawImage, modality: Modality | None) -> bool:
     if not all(is_unnamed(name) for name in raw.channel_names):
         return False
     step = max(1, max(level.shape[1:]) // 512)
-    return modality == "he" or bool(np.median(level[:, ::step, ::step].compute()) > 100)
+    return modality == "he" or bool(np.median(read(level[:, ::step, ::step])) > 100)
 
 
 def _colour(raw: RawImage, size: float | None) -> SlideImage:
@@ -180,12 +193,8 @@ def _channels(raw: RawImage, size: float | None, markers: Sequence[str] | None) 
     names = [
         f"Channel {i}" if is_unnamed(name) else name.strip() for i, name in enumerate(given, 1)
     ]
-    if all(is_unnamed(name) for name in names):
-        notes.append(
-            f"The {count} mIF channels have no names: give a markers file with one name per line."
-        )
     matches = resolve_panel(names)
-    notes.extend(_said_of(matches))
+    notes.extend(naming_notes(matches))
     empty, remarks = _signal(raw.levels, names)
     notes.extend(remarks)
     return SlideImage(
@@ -203,23 +212,8 @@ def _channels(raw: RawImage, size: float | None, markers: Sequence[str] | None) 
     )
 
 
-def _said_of(matches: Sequence[MarkerMatch]) -> list[str]:
-    named = [match for match in matches if not is_unnamed(match.name)]
-    notes = []
-    for match in named:
-        if match.status == "ambiguous":
-            notes.append(f"{match.name} may mean {' or '.join(match.candidates)}; kept as it is.")
-    unknown = [match.name for match in named if match.status == "unknown"]
-    if unknown:
-        notes.append(f"Not in the marker vocabulary, kept as named: {', '.join(unknown)}.")
-    nothing = [match.name for match in named if match.status == "not a marker"]
-    if nothing:
-        notes.append(f"Not used as markers: {', '.join(nothing)}.")
-    return notes
-
-
 def _signal(levels: Sequence[da.Array], names: Sequence[str]) -> tuple[set[int], list[str]]:
-    """Find channels that are zero everywhere or hold NaN, from the coarsest level where possible."""
+    """Find channels that are zero everywhere or hold NaN, on the coarsest level if it will do."""
     samples, complete = _sample(levels[-1])
     missing, lit = _share_of_nan(samples), _any_signal(samples)
     empty: set[int] = set()
@@ -231,7 +225,7 @@ def _signal(levels: Sequence[da.Array], names: Sequence[str]) -> tuple[set[int],
             continue
         if missing[channel] > 0:
             notes.append(f"{name} contains NaN; patches that touch them count as not measured.")
-        if not lit[channel] and complete and _dark_below(levels, channel):
+        if not lit[channel] and _dark_everywhere(levels[0][channel]):
             empty.add(channel)
             notes.append(f"{name} is zero everywhere; left out.")
     return empty, notes
@@ -239,16 +233,16 @@ def _signal(levels: Sequence[da.Array], names: Sequence[str]) -> tuple[set[int],
 
 def _sample(level: da.Array) -> tuple[list[NDArray[Any]], bool]:
     """Read a level, or windows of one that is too large, and tell whether that is all of it."""
-    rows, columns = (int(side) for side in level.shape[1:])
-    if rows * columns <= SCANNED_PIXELS:
-        return [level.compute()], True
-    side = 512
+    rows, columns = (int(size) for size in level.shape[1:])
+    if level.size <= SAMPLED_VALUES:
+        return [read(level)], True
+    side = 256
     windows = [
         level[:, y : y + side, x : x + side]
         for y in np.linspace(0, max(rows - side, 0), 3).astype(int)
         for x in np.linspace(0, max(columns - side, 0), 3).astype(int)
     ]
-    return list(dask.compute(*windows)), False
+    return read_together(windows), False
 
 
 def _share_of_nan(samples: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
@@ -266,16 +260,12 @@ def _any_signal(samples: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
     return found
 
 
-def _dark_below(levels: Sequence[da.Array], channel: int) -> bool:
-    """Make sure that no finer level holds signal which a coarse one rounded away.
+def _dark_everywhere(plane: da.Array) -> bool:
+    """Make sure, block by block, that a channel which looks dark on a coarse level is.
 
-    A level too large to scan counts as holding signal: a channel is only left
-    out when that is certain.
+    A plane too large to scan counts as lit: a channel is only left out when
+    that is certain.
     """
-    for level in reversed(levels[:-1]):
-        if level.shape[1] * level.shape[2] > SCANNED_PIXELS:
-            return False
-        plane = level[channel].compute()
-        if bool(((plane != 0) & (plane == plane)).any()):
-            return False
-    return True
+    if plane.size > SCANNED_PIXELS:
+        return False
+    return not bool(read(((plane != 0) & (plane == plane)).any()))

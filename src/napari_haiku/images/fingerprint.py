@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-import dask
 import numpy as np
+
+from napari_haiku.images.lazy import read_together, sides, window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,24 +43,20 @@ def fingerprint_pixels(levels: Sequence[da.Array], *, rgb: bool) -> str:
         repr([(tuple(map(int, level.shape)), str(level.dtype)) for level in levels]).encode()
     )
     samples = [
-        _part(levels[0], rows, columns, rgb=rgb) for rows, columns in _windows(levels[0], rgb)
+        window(levels[0], rows, columns, colour_last=rgb)
+        for rows, columns in _windows(levels[0], rgb)
     ]
     coarsest = levels[-1]
-    rows, columns = _sides(coarsest, rgb)
+    rows, columns = sides(coarsest, colour_last=rgb)
     if len(levels) > 1 and rows * columns <= WHOLE_LEVEL_PIXELS:
         samples.append(coarsest)
-    for sample in dask.compute(*samples):
+    for sample in read_together(samples):
         digest.update(np.ascontiguousarray(sample).tobytes())
     return digest.hexdigest()
 
 
-def _sides(level: da.Array, rgb: bool) -> tuple[int, int]:
-    rows, columns = level.shape[:2] if rgb else level.shape[-2:]
-    return int(rows), int(columns)
-
-
 def _windows(level: da.Array, rgb: bool) -> list[tuple[slice, slice]]:
-    rows, columns = _sides(level, rgb)
+    rows, columns = sides(level, colour_last=rgb)
 
     def starts(size: int) -> list[int]:
         return sorted({int(s) for s in np.linspace(0, max(size - WINDOW, 0), GRID)})
@@ -69,7 +66,3 @@ def _windows(level: da.Array, rgb: bool) -> list[tuple[slice, slice]]:
         for y in starts(rows)
         for x in starts(columns)
     ]
-
-
-def _part(level: da.Array, rows: slice, columns: slice, *, rgb: bool) -> da.Array:
-    return level[rows, columns] if rgb else level[:, rows, columns]

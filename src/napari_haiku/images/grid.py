@@ -128,8 +128,8 @@ def make_grid(
     for image in images:
         if patch_um < 4 * image.known_pixel_size_um:
             raise HaikuError(
-                f"A patch of {patch_um:g} um has fewer than 4 pixels of {image.name}: choose larger "
-                "patches or a finer image."
+                f"A patch of {patch_um:g} um has fewer than 4 pixels of {image.name}: choose "
+                "larger patches or a finer image."
             )
     # An image that is a patch wide up to rounding of its pixel size still holds one.
     slack = 1e-6 * patch_um + min(image.known_pixel_size_um for image in images) * 0.5

@@ -15,9 +15,10 @@ def describe(image: SlideImage) -> dict[str, Any]:
     -------
     dict
         ``modality``, ``shape`` (y, x, 3) or (c, y, x), ``levels`` (their shapes),
-        ``pixel_size_um`` (None when unknown), ``markers`` (canonical where the
-        name is known; channels that are no marker are left out), ``dtype``; besides ``channels`` (as the file names them), ``origin_um``,
-        ``fingerprint`` and ``notes``.
+        ``pixel_size_um`` (None when unknown), ``markers`` (canonical where the name
+        is known; channels that are no marker are left out), ``dtype``; besides
+        ``channels`` (as the file names them), ``origin_um``, ``fingerprint`` and
+        ``notes``.
     """
     return {
         "modality": image.modality,

@@ -52,6 +52,7 @@ def read_marker_names(path: Path) -> list[str]:
     column = next((spelling[name] for name in _COLUMNS if name in spelling), None)
     if column is None:
         raise HaikuError(
-            f"{path.name} is a table without a marker column: call the column with the names marker."
+            f"{path.name} is a table without a marker column: call the column with the "
+            "names marker."
         )
     return [(row[column] or "").strip() for row in table]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-import dask
 import numpy as np
+
+from napari_haiku.images.lazy import read_together, window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,7 @@ class PatchSource:
         starts = (grid.corners_um - np.asarray(image.origin_um)) / self.pixel_size_um
         # Rounding may push the last patch one pixel over the edge.
         limits = np.array([columns, rows]) - self.side
-        self._starts = np.clip(np.rint(starts).astype(np.int64), 0, limits)
+        self._starts: NDArray[np.int64] = np.clip(np.rint(starts).astype(np.int64), 0, limits)
         self._blocks = _BlockCache(image.levels[self.level], image.modality == "he", cache_bytes)
 
     def __len__(self) -> int:
@@ -148,7 +149,7 @@ class _BlockCache:
             if room < 0 and missing:
                 break
             missing.update(dict.fromkeys(keys))
-        decoded = dask.compute(*(self._block(key) for key in missing))
+        decoded = read_together(self._block(key) for key in missing)
         needed = set(missing)
         for key, block in zip(missing, decoded, strict=True):
             self._kept[key] = block
@@ -194,4 +195,4 @@ class _BlockCache:
         (y0, x0), (y1, x1) = (
             tuple(int(self._edges[i][key[i] + step]) for i in (0, 1)) for step in (0, 1)
         )
-        return self._level[y0:y1, x0:x1] if self._rgb else self._level[:, y0:y1, x0:x1]
+        return window(self._level, slice(y0, y1), slice(x0, x1), colour_last=self._rgb)

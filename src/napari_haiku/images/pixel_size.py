@@ -67,8 +67,8 @@ def square_pixel_size(x_um: float, y_um: float, name: str) -> float:
     if math.isfinite(x_um) and math.isfinite(y_um) and x_um > 0 and y_um > 0:
         if abs(x_um - y_um) > 0.01 * max(x_um, y_um):
             raise HaikuError(
-                f"{name} contradicts itself about its pixel size, {x_um:g} um across and {y_um:g} um "
-                "down: give the right one in um with --pixel-size."
+                f"{name} contradicts itself about its pixel size, {x_um:g} um across and {y_um:g} "
+                "um down: give the right one in um with --pixel-size."
             )
         return checked_pixel_size(x_um, name)
     return checked_pixel_size(min(x_um, y_um) if math.isfinite(min(x_um, y_um)) else math.nan, name)
@@ -86,8 +86,9 @@ def agreed_pixel_size(metadata_um: float | None, tags_um: float | None, name: st
         return tags_um if metadata_um is None else metadata_um
     if abs(metadata_um - tags_um) > 0.05 * max(metadata_um, tags_um):
         raise HaikuError(
-            f"{name} contradicts itself about its pixel size, {metadata_um:g} um in its metadata and "
-            f"{tags_um:g} um in its resolution tags: give the right one in um with --pixel-size."
+            f"{name} contradicts itself about its pixel size, {metadata_um:g} um in its metadata "
+            f"and {tags_um:g} um in its resolution tags: give the right one in um with "
+            "--pixel-size."
         )
     return metadata_um
 

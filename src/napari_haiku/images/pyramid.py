@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import dask.array as da
 import numpy as np
 
+from napari_haiku.images.lazy import lazy_array
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -35,7 +37,7 @@ def with_coarser_levels(levels: Sequence[da.Array], *, rgb: bool) -> tuple[da.Ar
     while max(pyramid[-1].shape[axis] for axis in axes) > LARGEST_OVERVIEW_SIDE:
         coarser = _halved(pyramid[-1], axes)
         if coarser.nbytes <= KEPT_BYTES:
-            coarser = da.from_array(_KeptOnceMade(coarser), chunks=coarser.chunks, name=False)
+            coarser = lazy_array(_KeptOnceMade(coarser), coarser.chunks)
         pyramid.append(coarser)
     return tuple(pyramid)
 
@@ -51,7 +53,10 @@ def _halved(level: da.Array, axes: tuple[int, int]) -> da.Array:
         tuple(side // 2 for side in sides) if axis in axes else sides
         for axis, sides in enumerate(trimmed.chunks)
     )
-    return da.map_blocks(_mean_of_four, trimmed, axes[0], chunks=chunks, dtype=level.dtype)
+    halved: da.Array = da.map_blocks(
+        _mean_of_four, trimmed, axes[0], chunks=chunks, dtype=level.dtype
+    )
+    return halved
 
 
 def _even_chunk(sizes: tuple[int, ...]) -> int:
@@ -66,8 +71,10 @@ def _mean_of_four(block: NDArray[Any], axis: int) -> NDArray[Any]:
         *shape[:axis], shape[axis] // 2, 2, shape[axis + 1] // 2, 2, *shape[axis + 2 :]
     )
     precise = np.float32 if block.dtype.itemsize <= 2 else np.float64
-    mean = paired.mean(axis=(axis + 1, axis + 3), dtype=precise)
-    return (np.rint(mean) if block.dtype.kind in "ui" else mean).astype(block.dtype)
+    mean: NDArray[Any] = paired.mean(axis=(axis + 1, axis + 3), dtype=precise)
+    if block.dtype.kind in "ui":
+        mean = np.rint(mean)
+    return mean.astype(block.dtype)
 
 
 class _KeptOnceMade:
@@ -84,9 +91,10 @@ class _KeptOnceMade:
     def __getitem__(self, key: Any) -> NDArray[Any]:
         with self._lock:
             if self._made is None:
-                # In this thread: the pool's workers may all be waiting for the lock.
-                self._made = self._source.compute(scheduler="synchronous")
-        return self._made[key]
+                self._made = np.asarray(self._source.compute(scheduler="threads"))
+            made = self._made
+        part: NDArray[Any] = made[key]
+        return part
 
     def __reduce__(self) -> tuple[type[_KeptOnceMade], tuple[da.Array]]:
         return _KeptOnceMade, (self._source,)

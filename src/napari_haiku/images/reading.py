@@ -70,8 +70,8 @@ def _read(path: Path, *, says_size: bool) -> RawImage:
     start = _first_bytes(path)
     if suffix in (".dcm", ".dicom") or start[128:132] == b"DICM":
         raise HaikuError(
-            f"{path.name} is a DICOM file, which this version does not read: convert it to OME-TIFF "
-            "with its pixel size."
+            f"{path.name} is a DICOM file, which this version does not read: convert it to "
+            "OME-TIFF with its pixel size."
         )
     if not start:
         raise HaikuError(f"{path.name} is empty: copy or export it again.")

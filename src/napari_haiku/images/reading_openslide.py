@@ -7,11 +7,11 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
-import dask.array as da
 import numpy as np
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.images.assembling import RawImage
+from napari_haiku.images.lazy import lazy_array
 from napari_haiku.images.pixel_size import square_pixel_size
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def read_with_openslide(path: Path, *, says_size: bool = True) -> RawImage:
     source = _OpenSlideLevel(path, 0)
     slide = source.slide()
     levels = [
-        da.from_array(_OpenSlideLevel(path, level), chunks=(_BLOCK, _BLOCK, 3), name=False)
+        lazy_array(_OpenSlideLevel(path, level), (_BLOCK, _BLOCK, 3))
         for level in range(slide.level_count)
     ]
     size: float | None = None

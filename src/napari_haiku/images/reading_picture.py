@@ -6,12 +6,12 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
-import dask.array as da
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.images.assembling import RawImage
+from napari_haiku.images.lazy import lazy_array
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ def read_picture(path: Path) -> RawImage:
     dtype = source[0:1, 0:1].dtype
     shape = (rows, columns) if grey else (rows, columns, 3)
     chunks = (min(rows, _BLOCK), min(columns, _BLOCK), 3)[: len(shape)]
-    level = da.from_array(_Shaped(source, shape, dtype), chunks=chunks, name=False)
+    level = lazy_array(_Shaped(source, shape, dtype), chunks)
     return RawImage(
         name=path.name,
         levels=[level[None] if grey else level],
@@ -99,7 +99,9 @@ class _Picture:
         with self._lock:
             if self._pixels is None:
                 self._pixels = self._decoded()
-        return self._pixels[key]
+            pixels = self._pixels
+        part: NDArray[Any] = pixels[key]
+        return part
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _picture, (self._path, self._grey)

@@ -59,14 +59,14 @@ def read_tiff(path: Path, *, says_size: bool = True) -> RawImage:
         check_complete(tiff, series, path)
         try:
             raw = _described(tiff, index, path, says_size=says_size)
-            axes, shape, count = series.axes, series.shape, len(series.levels)
+            axes, count = series.axes, len(series.levels)
         except DAMAGE as error:
             raise damaged(path) from error
     if note:
         raw.notes.append(note)
-    raw.rgb = axes.endswith("S") or (axes.startswith("S") and shape[0] in (3, 4))
-    raw.levels = [_arranged(tiff_level(path, index, level), axes, path) for level in range(count)]
-    raw.levels = [level for level in raw.levels if min(level.shape) > 0]
+    arranged = [_arranged(tiff_level(path, index, level), axes, path) for level in range(count)]
+    raw.levels = [level for level, _ in arranged if min(level.shape) > 0]
+    raw.rgb = arranged[0][1]
     return raw
 
 
@@ -95,6 +95,9 @@ def _described(tiff: tifffile.TiffFile, index: int, path: Path, *, says_size: bo
         stated = ome.pixel_size_um(path.name) if says_size else None
     elif tiff.is_svs:
         stated = _svs_size(page.description, path.name) if says_size else None
+    elif tiff.is_qpi:
+        pages = tiff.series[index].pages
+        raw.channel_names = [_qptiff_name(getattr(p, "description", "")) for p in pages]
     elif tiff.is_imagej:
         raw.channel_names = _imagej_labels(tiff.imagej_metadata or {})
         stated = _imagej_size(tiff.imagej_metadata or {}, page, path.name) if says_size else None
@@ -102,14 +105,13 @@ def _described(tiff: tifffile.TiffFile, index: int, path: Path, *, says_size: bo
     return raw
 
 
-def _arranged(level: da.Array, axes: str, path: Path) -> da.Array:
-    """Bring a level to (y, x, samples) or (c, y, x)."""
-    colour = axes.endswith("S")
+def _arranged(level: da.Array, axes: str, path: Path) -> tuple[da.Array, bool]:
+    """Bring a level to (y, x, samples) or (c, y, x), and tell whether it is the former."""
     for axis in reversed(range(level.ndim)):
         letter = axes[axis]
-        if letter in "YX" or (letter == "S" and colour):
+        if letter in "YX" or level.ndim == 2:
             continue
-        if level.shape[axis] == 1 and level.ndim > 2:
+        if level.shape[axis] == 1:
             level = level[(slice(None),) * axis + (0,)]
             axes = axes[:axis] + axes[axis + 1 :]
         elif letter in "ZT":
@@ -117,14 +119,14 @@ def _arranged(level: da.Array, axes: str, path: Path) -> da.Array:
             raise HaikuError(
                 f"{path.name} has {level.shape[axis]} {what}: save the one to use as its own image."
             )
-    if level.ndim == 2:
-        level, axes = level[None], f"C{axes}"
-    if axes[-3:] == "YXS" and level.ndim == 3:
-        return level
-    if axes[-2:] == "YX" and level.ndim == 3:
-        if axes[0] == "S" and level.shape[0] in (3, 4):
-            return da.moveaxis(level, 0, -1).rechunk({2: -1})
-        return level
+    if axes == "YX":
+        return level[None], False
+    if axes == "YXS":
+        return level, True
+    if axes == "SYX" and level.shape[0] in (3, 4):
+        return da.moveaxis(level, 0, -1).rechunk({2: -1}), True
+    if level.ndim == 3 and axes.endswith("YX"):
+        return level, False
     raise HaikuError(
         f"{path.name} has the axes {axes}, which are neither one colour image nor one plane per "
         "channel: save it as (channel, y, x) or RGB."
@@ -155,6 +157,15 @@ def _svs_size(description: str, name: str) -> float | None:
         return checked_pixel_size(float(found[1].strip().replace(",", ".")), name)
     except ValueError:
         return None
+
+
+def _qptiff_name(description: str) -> str:
+    """Return the biomarker of one plane of an Akoya file, or else the name of its dye."""
+    for tag in ("Biomarker", "Name"):
+        found = re.search(rf"<{tag}>([^<]*)</{tag}>", description)
+        if found and found[1].strip():
+            return found[1].strip()
+    return ""
 
 
 def _imagej_labels(metadata: dict[str, Any]) -> list[str]:

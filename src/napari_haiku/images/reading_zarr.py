@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import dask.array as da
+import numpy as np
 import zarr
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.images.assembling import RawImage
+from napari_haiku.images.lazy import lazy_array
 from napari_haiku.images.pixel_size import square_pixel_size, um_per_unit
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 _MARKS = (".zgroup", ".zattrs", ".zarray", "zarr.json")
 # What zarr raises on stores that are not what they claim.
@@ -55,10 +59,7 @@ def read_ome_zarr(folder: Path, *, says_size: bool = True) -> RawImage:
     try:
         return _read(folder, group, attributes, scales[0], notes, says_size=says_size)
     except _DAMAGE as error:
-        raise HaikuError(
-            f"{folder.name} is damaged or incomplete and cannot be read as OME-Zarr: copy or export "
-            "it again."
-        ) from error
+        raise _damaged(folder.name) from error
 
 
 def _group(folder: Path) -> zarr.Group:
@@ -68,10 +69,32 @@ def _group(folder: Path) -> zarr.Group:
         raise _no_image(folder) from error
 
 
+def _damaged(name: str) -> HaikuError:
+    return HaikuError(
+        f"{name} is damaged or incomplete and cannot be read as OME-Zarr: copy or export it again."
+    )
+
+
+class _ZarrLevel:
+    """Array-like over one level that names damage."""
+
+    def __init__(self, array: zarr.Array[Any], name: str) -> None:
+        self._array, self._name = array, name
+        self.shape = tuple(int(side) for side in array.shape)
+        self.dtype = np.dtype(array.dtype).newbyteorder("=")
+        self.ndim = len(self.shape)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        try:
+            return np.asarray(self._array[key], dtype=self.dtype)
+        except _DAMAGE as error:
+            raise _damaged(self._name) from error
+
+
 def _no_image(folder: Path) -> HaikuError:
     return HaikuError(
-        f"{folder.name} is a zarr folder but no OME-Zarr image: give the group that has multiscales "
-        "metadata."
+        f"{folder.name} is a zarr folder but no OME-Zarr image: give the group that has "
+        "multiscales metadata."
     )
 
 
@@ -91,11 +114,11 @@ def _read(
     says_size: bool,
 ) -> RawImage:
     axes = [a if isinstance(a, dict) else {"name": str(a)} for a in scale.get("axes", [])]
-    arrays = [group[dataset["path"]] for dataset in scale["datasets"]]
-    arrays = [array for array in arrays if isinstance(array, zarr.Array)]
+    members = [group[dataset["path"]] for dataset in scale["datasets"]]
+    arrays = [member for member in members if isinstance(member, zarr.Array)]
     names = [str(axis["name"]).casefold() for axis in axes] or list("tczyx")[-arrays[0].ndim :]
     levels = [
-        _arranged(da.from_array(a, chunks=_chunks(a), name=False), names, folder) for a in arrays
+        _arranged(lazy_array(_ZarrLevel(a, folder.name), _chunks(a)), names, folder) for a in arrays
     ]
     factors, shifts = _transform(scale, len(names))
     raw = RawImage(
@@ -143,13 +166,15 @@ def _arranged(level: da.Array, names: list[str], folder: Path) -> da.Array:
             level = level[(slice(None),) * axis + (0,)]
     kept = [name for name in names if name not in ("t", "z")]
     if kept == ["y", "x"]:
-        return level[None]
+        plane: da.Array = level[None]
+        return plane
     if sorted(kept) != ["c", "x", "y"]:
         raise HaikuError(
             f"{folder.name} has the axes {''.join(names)}, which are not channel, y and x: export "
             "it again."
         )
-    return da.transpose(level, [kept.index(name) for name in "cyx"])
+    ordered: da.Array = da.transpose(level, [kept.index(name) for name in "cyx"])
+    return ordered
 
 
 def _transform(scale: dict[str, Any], count: int) -> tuple[list[float], list[float]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,16 +10,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_haiku.errors import HaikuError
+from napari_haiku.images.lazy import read, sides, window
 from napari_haiku.images.pixel_size import checked_pixel_size
 from napari_haiku.markers import MarkerMatch, resolve_panel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import dask.array as da
     from numpy.typing import NDArray
 
 Modality = Literal["he", "mif"]
 
-_UNNAMED = re.compile(r"(channel[\s_:-]*)?\d+(:\d+)*", re.IGNORECASE)
+_UNNAMED = re.compile(r"((channel|ch)[\s_:-]*)?\d+(:\d+)*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +76,8 @@ class SlideImage:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the stored intensities."""
-        return np.dtype(self.levels[0].dtype)
+        dtype: np.dtype[Any] = np.dtype(self.levels[0].dtype)
+        return dtype
 
     @property
     def level_scales(self) -> tuple[float, ...]:
@@ -94,7 +97,8 @@ class SlideImage:
         """
         if self.pixel_size_um is None:
             raise HaikuError(
-                f"{self.name} does not say how large its pixels are: give the size in um with --pixel-size."
+                f"{self.name} does not say how large its pixels are: give the size in um "
+                "with --pixel-size."
             )
         return self.pixel_size_um
 
@@ -137,10 +141,7 @@ class SlideImage:
 
     def level_shape(self, level: int) -> tuple[int, int]:
         """Rows and columns of one level."""
-        rows, columns = (
-            self.levels[level].shape[:2] if self.modality == "he" else self.levels[level].shape[-2:]
-        )
-        return int(rows), int(columns)
+        return sides(self.levels[level], colour_last=self.modality == "he")
 
     def level_pixel_size_um(self, level: int) -> float:
         """Side of a pixel of one level in um."""
@@ -181,9 +182,7 @@ class SlideImage:
         rows, columns = self.level_shape(level)
         ys = slice(min(max(y0, 0), rows), min(max(y1, 0), rows))
         xs = slice(min(max(x0, 0), columns), min(max(x1, 0), columns))
-        source = self.levels[level]
-        part = source[ys, xs] if self.modality == "he" else source[:, ys, xs]
-        return np.asarray(part.compute())
+        return read(window(self.levels[level], ys, xs, colour_last=self.modality == "he"))
 
     def with_pixel_size(self, pixel_size_um: float) -> SlideImage:
         """Return this image with a pixel size that somebody gave, um."""
@@ -216,12 +215,41 @@ class SlideImage:
             None if i in self.empty_channels else marker_of(match)
             for i, match in enumerate(matches)
         )
-        return replace(self, channel_names=tuple(names), markers=markers)
+        outdated = naming_notes(resolve_panel(self.channel_names))
+        notes = [note for note in self.notes if note not in outdated]
+        return replace(
+            self,
+            channel_names=tuple(names),
+            markers=markers,
+            notes=(*notes, *naming_notes(matches)),
+        )
 
 
 def marker_of(match: MarkerMatch) -> str | None:
     """Return the name under which a channel is used: canonical, its own where unknown, or None."""
     return None if match.status == "not a marker" else match.canonical or match.name
+
+
+def naming_notes(matches: Sequence[MarkerMatch]) -> list[str]:
+    """Say what was made of the channels' names, where it was not plain."""
+    named = [match for match in matches if not is_unnamed(match.name)]
+    notes = []
+    if not named:
+        notes.append(
+            f"The {len(matches)} mIF channels have no names: give a markers file with one name per "
+            "line."
+        )
+    for match in named:
+        if match.status == "ambiguous":
+            notes.append(f"{match.name} may mean {' or '.join(match.candidates)}; kept as it is.")
+    for status, said in (
+        ("unknown", "Not in the marker vocabulary, kept as named"),
+        ("not a marker", "Not used as markers"),
+    ):
+        names = [match.name for match in named if match.status == status]
+        if names:
+            notes.append(f"{said}: {', '.join(names)}.")
+    return notes
 
 
 def is_unnamed(name: str) -> bool:

@@ -9,14 +9,15 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dask.array as da
 import numpy as np
 import tifffile
 import zarr
 
 from napari_haiku.errors import HaikuError
+from napari_haiku.images.lazy import lazy_array
 
 if TYPE_CHECKING:
+    import dask.array as da
     from numpy.typing import NDArray
 
 LARGEST_BLOCK_BYTES = 2**30
@@ -34,7 +35,6 @@ DAMAGE = (
     OSError,
     EOFError,
     AssertionError,
-    MemoryError,
     struct.error,
     zlib.error,
 )
@@ -129,7 +129,7 @@ def tiff_level(path: Path, series: int, level: int) -> da.Array:
             f"{path.name} stores its pixels in blocks of over 1 GiB, so it cannot be read piece by "
             "piece: save it as a tiled pyramid."
         )
-    return da.from_array(source, chunks=_joined_blocks(source.shape, sides), name=False)
+    return lazy_array(source, _joined_blocks(source.shape, sides))
 
 
 def _joined_blocks(shape: tuple[int, ...], sides: tuple[int, ...]) -> tuple[int, ...]:
@@ -152,7 +152,7 @@ class _TiffLevel:
         self._array: Any = None
         array = self._opened()
         self.shape: tuple[int, ...] = tuple(int(side) for side in array.shape)
-        self.dtype = np.dtype(array.dtype)
+        self.dtype = np.dtype(array.dtype).newbyteorder("=")
         self.ndim = len(self.shape)
 
     def block_sides(self) -> tuple[int, ...]:
@@ -161,7 +161,7 @@ class _TiffLevel:
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         try:
-            return np.asarray(self._opened()[key])
+            return np.asarray(self._opened()[key], dtype=self.dtype)
         except DAMAGE as error:
             raise damaged(self._path) from error
 

@@ -11,6 +11,7 @@ from skimage.filters import threshold_otsu
 from skimage.morphology import remove_small_holes, remove_small_objects
 
 from napari_haiku.errors import HaikuError
+from napari_haiku.images.lazy import read
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,6 +27,7 @@ DENSITY_LIMITS = (0.06, 0.2)
 _DENSITY_CEILING = 0.3
 _DENSITY_WITHOUT_GLASS = 0.1
 _LEAST_COLOUR = 5
+_PLAIN_GLASS = np.full(3, 242.0, np.float32)
 # The same for mIF: mean log signal over channels, 0 the darkest and 1 the brightest of each.
 SIGNAL_LIMITS = (0.01, 0.1)
 _SIGNAL_CEILING = 0.05
@@ -122,7 +124,7 @@ def tissue_mask(image: SlideImage, *, pixel_size_um: float = MASK_PIXEL_UM) -> T
     """
     level = image.level_for(pixel_size_um)
     size = image.level_pixel_size_um(level)
-    pixels = image.levels[level].compute()
+    pixels = read(image.levels[level])
     step = max(1, round(pixel_size_um / size))
     if image.modality == "he":
         pixels = _averaged(pixels.astype(np.float32), step, (0, 1))
@@ -158,14 +160,14 @@ def _stained(rgb: NDArray[np.float32]) -> tuple[NDArray[np.bool_], float]:
     """Separate stained tissue from glass by optical density."""
     black = rgb.max(axis=2) < _BLACK
     glass = _glass_colour(rgb, black)
-    white = np.full(3, 242.0, np.float32) if glass is None else glass
+    white = _PLAIN_GLASS if glass is None else glass
     absorbed = np.clip(-np.log10(np.maximum(rgb, 1.0) / white), 0.0, None)
     density = ndimage.gaussian_filter(absorbed.sum(axis=2), 0.7)
     usable = density[~black]
     if usable.size == 0:
         return np.zeros(black.shape, bool), DENSITY_LIMITS[1]
     low, high = DENSITY_LIMITS
-    threshold = _DENSITY_WITHOUT_GLASS
+    threshold: float = _DENSITY_WITHOUT_GLASS
     if glass is not None:
         threshold = float(np.clip(_otsu(np.minimum(usable, _DENSITY_CEILING)), low, high))
     mask = (density > threshold) & ~black & ~_pen(rgb, absorbed)
@@ -208,12 +210,12 @@ def _pen(rgb: NDArray[np.float32], absorbed: NDArray[np.float32]) -> NDArray[np.
 def _lit(channels: NDArray[np.float32]) -> tuple[NDArray[np.bool_], float]:
     """Separate tissue from empty slide by log intensity, averaged over channels."""
     logs = np.log1p(np.clip(channels, 0, None))
-    low = np.percentile(logs, 0.5, axis=(1, 2), keepdims=True)
-    high = np.percentile(logs, 99.5, axis=(1, 2), keepdims=True)
-    useful = (high - low)[:, 0, 0] > 0
+    black = np.percentile(logs, 0.5, axis=(1, 2), keepdims=True)
+    span = np.percentile(logs, 99.5, axis=(1, 2), keepdims=True) - black
+    useful = span[:, 0, 0] > 0
     if not useful.any():
         return np.zeros(channels.shape[1:], bool), 0.0
-    scaled = np.clip((logs[useful] - low[useful]) / (high - low)[useful], 0, 1)
+    scaled = np.clip((logs[useful] - black[useful]) / span[useful], 0, 1)
     signal = ndimage.gaussian_filter(scaled.mean(axis=0), 1.0)
     dark = float(np.percentile(signal, 0.5))
     low, high = SIGNAL_LIMITS

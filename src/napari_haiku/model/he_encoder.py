@@ -39,12 +39,27 @@ POOLS = ("model", "class and mean")
 LARGEST_NUMBER = 16_384
 # What a configuration may ask of timm; everything else is refused.
 _NUMBERS = frozenset(
-    ("img_size", "patch_size", "init_values", "embed_dim", "depth", "num_heads")
-    + ("mlp_ratio", "reg_tokens")
+    [
+        "img_size",
+        "patch_size",
+        "init_values",
+        "embed_dim",
+        "depth",
+        "num_heads",
+        "mlp_ratio",
+        "reg_tokens",
+    ]
 )
 _FLAGS = frozenset(
-    ("dynamic_img_size", "class_token", "no_embed_class", "qkv_bias", "pre_norm", "final_norm")
-    + ("fc_norm",)
+    [
+        "dynamic_img_size",
+        "class_token",
+        "no_embed_class",
+        "qkv_bias",
+        "pre_norm",
+        "final_norm",
+        "fc_norm",
+    ]
 )
 _WORDS = {
     "mlp_layer": ("SwiGLUPacked",),
@@ -223,9 +238,10 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
             "dim": _count(config["dim"]),
         }
         if checked["kind"] == "musk":
+            sizes = dict(config["sizes"])
             checked["sizes"] = {
-                key: _positive(value) if key == "ln_eps" else _count(value)
-                for key, value in dict(config["sizes"]).items()
+                key: _positive(sizes[key]) if key == "ln_eps" else _count(sizes[key])
+                for key in musk_sizes()
             }
         else:
             checked["model"] = _word(config["model"])

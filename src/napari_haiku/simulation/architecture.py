@@ -158,7 +158,7 @@ def _niches(patient: Patient, shape: tuple[int, int]) -> NDArray[np.uint8]:
             continue
         rng = stream(patient.seed, patient.index, "niche", number)
         scale = 62 if number == _IMMUNE else 85
-        score = smooth_field(rng, shape, STEP_UM, scale) + np.float32(0.85 * logits[number])
+        score = smooth_field(rng, shape, STEP_UM, scale) + np.float32(0.7 * logits[number])
         score += 0.22 * smooth_field(rng, shape, STEP_UM, 13)
         better = score > best
         best[better] = score[better]

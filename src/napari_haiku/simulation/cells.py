@@ -54,7 +54,7 @@ _DENSITY: dict[str, float] = {
     "tumour": 3300,
     "tumour margin": 4600,
     "stroma": 1900,
-    "immune aggregate": 24000,
+    "immune aggregate": 34000,
     "vessel-rich stroma": 3400,
     "necrosis": 1100,
     "normal epithelium": 4800,
@@ -79,7 +79,7 @@ _MIX: dict[str, dict[str, float]] = {
         "neutrophil": 1, "dendritic": 1.5, "mast": 2, "nerve": 2.5,
     },
     "immune aggregate": {
-        "fibroblast": 3, "myofibroblast": 2, "endothelium": 5.5, "CD8 T": 17, "CD4 T": 30,
+        "fibroblast": 3, "myofibroblast": 1.5, "endothelium": 3.5, "CD8 T": 17, "CD4 T": 30,
         "Treg": 5, "B": 26, "plasma": 6, "macrophage M1": 5, "macrophage M2": 6,
         "neutrophil": 0.5, "dendritic": 4, "mast": 0.3, "nerve": 0.1,
     },
@@ -253,6 +253,10 @@ def _positions(
     chosen = _spaced(x, y, rank, room)
     inside = (x > 0) & (y > 0) & (x < field_um[0]) & (y < field_um[1])
     chosen &= inside
+    rows = np.clip((y / STEP_UM).astype(int), 0, plan.niche.shape[0] - 1)
+    columns = np.clip((x / STEP_UM).astype(int), 0, plan.niche.shape[1] - 1)
+    # A vessel at the tissue's edge may reach over the glass.
+    chosen &= plan.niche[rows, columns] != GLASS
     return x[chosen], y[chosen], lining[chosen]
 
 
@@ -265,7 +269,7 @@ def _crowding(patient: Patient, plan: Architecture) -> tuple[Float, Float]:
     density = table[known].astype(np.float32)
     density *= np.where(plan.niche == niche_index("immune aggregate"), 1.0, clumps)
     distance = np.full(shape, 6.0, np.float32)
-    distance[plan.niche == niche_index("immune aggregate")] = 5.6
+    distance[plan.niche == niche_index("immune aggregate")] = 5.2
     density[plan.fat > 2.5] = 0
     density[plan.vessel < 3.5] = 0
     grade = int(patient.clinical["grade"][1])
@@ -382,10 +386,12 @@ def _types(
 _LEANINGS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], float, float], ...] = (
     # what, more of these, less of those, size, scale in um
     ("cytotoxic side", ("CD8 T",), ("CD4 T", "Treg"), 0.8, 45),
-    ("macrophage side", ("macrophage M1",), ("macrophage M2",), 0.9, 50),
+    ("macrophage side", ("macrophage M1",), ("macrophage M2",), 1.2, 50),
     ("regulatory side", ("Treg",), (), 0.4, 45),
     ("inflamed", ("CD8 T", "CD4 T", "B", "Treg"), ("fibroblast",), 0.55, 42),
-    ("reacting", ("macrophage M1", "macrophage M2", "endothelium"), ("fibroblast",), 0.4, 42),
+    ("reacting", ("macrophage M1", "macrophage M2"), ("fibroblast",), 0.4, 42),
+    ("B side", ("B",), ("CD4 T",), 0.5, 50),
+    ("dendritic side", ("dendritic",), (), 1.0, 45),
     ("plasma side", ("plasma",), ("B",), 0.6, 50),
     ("granulocytes", ("neutrophil",), (), 1.0, 40),
     ("contractile", ("myofibroblast",), ("fibroblast",), 1.3, 60),
@@ -430,7 +436,7 @@ def _states(
     logit = odds[kind] + shift[niche]
     for number in range(len(STATES)):
         rng = stream(patient.seed, patient.index, "state field", number)
-        logit[:, number] += 1.1 * smooth_field(rng, plan.niche.shape, STEP_UM, 50)[rows, columns]
+        logit[:, number] += 1.25 * smooth_field(rng, plan.niche.shape, STEP_UM, 50)[rows, columns]
     basal = (plan.epithelium[rows, columns] == 2) & (plan.wall[rows, columns] < 8)
     logit[basal, state_index("proliferating")] += 0.4
     luck = stream(patient.seed, patient.index, "states").random(logit.shape)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from napari_haiku.clinical import Record
 from napari_haiku.errors import HaikuError
 from napari_haiku.jobs import Job, Progress
 from napari_haiku.simulation.patient import HE_PIXEL_UM, MIF_PIXEL_UM, simulate_patient
 from napari_haiku.simulation.writing import he_file, mif_file
 from napari_haiku.storage import speaking, write_bytes, write_json
+
+if TYPE_CHECKING:
+    from napari_haiku.clinical import Record
 
 # Beyond every cohort that the project makes, so that no atlas holds this patient.
 PATIENT_INDEX = 1_000_000

@@ -80,7 +80,7 @@ _STATE_MARKER: dict[str, tuple[str, float]] = {
 _CELL_SPREAD = 0.35
 _PLACE: dict[str, tuple[float, float]] = {
     "PDL1": (1.5, 40), "Podoplanin": (1.2, 45), "EpCAM": (0.45, 60), "PanCK": (0.5, 55),
-    "ECad": (0.45, 60), "HLA-DR": (0.5, 50), "CollagenIV": (0.3, 50), "Vimentin": (0.35, 50),
+    "ECad": (0.45, 60), "HLA-DR": (0.8, 50), "CollagenIV": (0.3, 50), "Vimentin": (0.35, 50),
     "CD45": (0.35, 55),
 }  # fmt: skip
 

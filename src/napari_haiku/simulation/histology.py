@@ -106,8 +106,10 @@ def render_he(
     thickness = 1 + 0.07 * smooth_field(rng, (shape[0] // 16 + 2, shape[1] // 16 + 2), 8, 120)
     thick = resample(thickness, shape)
     sigma = stain.blur_um / FINE_UM
-    for dye in (eosin, hematoxylin):
+    sharp = band_texture(rng, _TILE, 0.7, 2.4)
+    for dye, offset in ((eosin, (0, 0)), (hematoxylin, (71, 29))):
         dye *= thick
+        dye *= 1 + 0.16 * tiled(sharp, shape, offset)
         ndimage.gaussian_filter(dye, sigma, output=dye, truncate=2.5)
     blood = resample(blood, shape)
     noise = rng.standard_normal((_TILE, _TILE), dtype=np.float32)
@@ -135,10 +137,10 @@ def _background(
     """Eosin and hematoxylin outside the nuclei, and blood, on the coarse grid."""
     shape = geometry.owner.shape
     collagen = resample(plan.collagen, shape)
-    dense = np.clip(0.55 + 0.38 * fibres, 0, 2.0)
+    dense = np.clip(0.55 + 0.27 * fibres, 0, 2.0)
     eosin = 0.03 + collagen * (0.10 + 0.20 * dense) + (1 - collagen) * 0.05 * dense
     hematoxylin = 0.13 + 0.08 * dense + 0.05 * (1 - collagen) * np.clip(fibres, -1, 2)
-    cleft = np.clip(-fibres - 1.5, 0, 1) * np.clip(1.3 - collagen, 0, 1)
+    cleft = np.clip(-fibres - 1.7, 0, 0.8) * np.clip(1.25 - collagen, 0, 1)
     eosin *= 1 - cleft
     hematoxylin *= 1 - cleft
     grain = tiled(band_texture(rng, _TILE, 0.7, 2.5), shape)
@@ -197,7 +199,7 @@ def fibre_texture(patient: Patient, plan: Architecture, shape: tuple[int, int]) 
     fine = tiled(band_texture(rng, _TILE, 0.6, 1.8), shape)
     broad = tiled(band_texture(rng, _TILE, 1.4, 7.0), shape)
     patches = tiled(band_texture(rng, _TILE, 6.0, 14.0), shape)
-    wisps = 0.72 * streaks(fine, angle, 5, 1.3) + 0.5 * streaks(broad, angle, 5, 2.0)
+    wisps = 0.95 * streaks(fine, angle, 5, 1.3) + 0.45 * streaks(broad, angle, 5, 2.0)
     return wisps * (1 + 0.4 * np.clip(patches, -1.5, 1.5)) + 0.25 * patches
 
 

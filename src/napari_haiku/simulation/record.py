@@ -43,13 +43,13 @@ PLACEBO: dict[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
 _SHOWN = len(PLACEBO) // 2
 
 _AREA = {
-    "tumour": 0.34,
+    "tumour": 0.29,
     "tumour margin": 0.0,  # the rim of stroma around tumour; its share scales the rim's width
     "stroma": 0.24,
-    "immune aggregate": 0.09,
-    "vessel-rich stroma": 0.11,
-    "necrosis": 0.05,
-    "normal epithelium": 0.12,
+    "immune aggregate": 0.14,
+    "vessel-rich stroma": 0.14,
+    "necrosis": 0.055,
+    "normal epithelium": 0.14,
     "fat or lumen": 0.05,
 }
 
@@ -131,7 +131,7 @@ def draw_patient(
     age = int(np.clip(rng.normal(64, 11), 28, 92))
     smoking = SMOKING[rng.choice(3, p=(0.2, 0.4, 0.4) if tissue == "Lung" else (0.55, 0.3, 0.15))]
     grade = rng.choice(3, p=(0.25, 0.45, 0.30))
-    stage = int(np.clip(np.floor(1.0 + 0.35 * grade + rng.normal(0, 1.0)), 0, 3))
+    stage = int(np.clip(np.floor(1.45 + 0.4 * grade + rng.normal(0, 1.05)), 0, 3))
     tnm = _tnm(stage, stream(seed, index, "tnm"))
     treatment = TREATMENTS[rng.choice(3, p=(0.55, 0.27, 0.18))]
     drawn = stream(seed, index, "tone")
@@ -210,7 +210,7 @@ def _edited(patient: Patient, edits: dict[str, str]) -> Patient:
 
 def _with_survival(patient: Patient, edits: dict[str, str]) -> Patient:
     rng = stream(patient.seed, patient.index, "survival")
-    months = rng.exponential() / (0.011 * np.exp(log_hazard(patient)))
+    months = rng.exponential() / (0.009 * np.exp(log_hazard(patient)))
     follow_up = rng.uniform(30, 110)
     dead = bool(months <= follow_up)
     outcome = {

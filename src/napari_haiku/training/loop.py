@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.jobs import Progress
-from napari_haiku.markers import VOCABULARY
+from napari_haiku.markers import vocabulary
 from napari_haiku.model.compact.config import CompactConfig
 from napari_haiku.model.compact.model import CompactModel
 from napari_haiku.model.compact.network import CompactNetwork
@@ -110,7 +110,7 @@ def train(request: TrainRequest) -> Generator[Progress, None, TrainResult]:
     words = learn_words(_captions(slides, kept_out, config))
     sizes = CompactConfig(
         name=config.name,
-        markers=tuple(VOCABULARY),
+        markers=vocabulary(),
         vocabulary_size=words.get_vocab_size(),
         he_width=config.he_width,
         dim=config.dim,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from napari_haiku.errors import HaikuError
+from napari_haiku.viewer.encoding_place import stem_of
 
 if TYPE_CHECKING:
     import napari
@@ -78,7 +80,7 @@ def find_choices(viewer: napari.Viewer) -> tuple[list[LayerChoice], list[LayerCh
                 seen.add(id(opened))
                 target = he if opened.modality == "he" else mif
                 group = tuple(x for x in viewer.layers if x.metadata.get(IMAGE) is opened)
-                target.append(LayerChoice(opened.name, opened.modality, group, opened))
+                target.append(LayerChoice(stem_of(opened.name), opened.modality, group, opened))
         elif layer.rgb:
             he.append(LayerChoice(layer.name, "he", (layer,), None))
         elif layer.ndim == 3 and 1 < _shape(layer)[0] <= _MOST_CHANNELS:
@@ -107,31 +109,39 @@ def adopt(choice: LayerChoice) -> SlideImage:
     """
     if choice.opened is not None:
         return choice.opened
-    from napari_haiku.images.from_layer import image_from_array
+    from napari_haiku.images.from_layer import image_from_array, image_from_channels
 
     first = choice.layers[0]
     frame = layer_frame(first)
     if choice.modality == "he":
-        return image_from_array(
-            _levels(first), rgb=True, channel_axis=None, name=first.name, **frame
+        image = image_from_array(first.data, rgb=True, name=first.name, modality="he", **frame)
+    elif first.ndim == 3:
+        image = image_from_array(
+            first.data, rgb=False, channel_axis=0, name=first.name, modality="mif", **frame
         )
-    if len(choice.layers) == 1 and first.ndim == 3:
-        names = [f"Channel {i}" for i in range(_shape(first)[0])]
-        return image_from_array(
-            _levels(first), rgb=False, channel_axis=0, channel_names=names, name=first.name, **frame
+    else:
+        names = [layer.name for layer in choice.layers]
+        image = image_from_channels(
+            [layer.data for layer in choice.layers], channel_names=names, name=choice.label, **frame
         )
-    return image_from_array(
-        _stacked(choice.layers),
-        rgb=False,
-        channel_axis=0,
-        channel_names=[layer.name for layer in choice.layers],
-        name=choice.label,
-        **frame,
-    )
+    return replace(image, path=image.path or _source(choice.layers))
+
+
+def _source(layers: Sequence[Layer]) -> Path | None:
+    """The one file that all layers were read from."""
+    paths = {layer.source.path for layer in layers}
+    path = paths.pop() if len(paths) == 1 else None
+    return Path(path) if path and Path(path).exists() else None
 
 
 def layer_frame(layer: Layer) -> dict[str, Any]:
-    """Physical placement of a layer: ``scale_um`` (None without units) and ``translate`` (y, x).
+    """Physical placement of a layer.
+
+    Returns
+    -------
+    dict
+        ``scale_um`` (None without units) and ``translate``, the (y, x) of the
+        top-left corner of pixel (0, 0); napari itself places that pixel's centre.
 
     Raises
     ------
@@ -155,9 +165,10 @@ def layer_frame(layer: Layer) -> dict[str, Any]:
     translate = np.asarray(layer.translate, float)[-2:]
     if factor is None:
         return {"scale_um": None, "translate": (0.0, 0.0)}
+    corner = (translate - scale / 2) * factor
     return {
         "scale_um": float(scale[0] * factor),
-        "translate": (float(translate[0] * factor), float(translate[1] * factor)),
+        "translate": (float(corner[0]), float(corner[1])),
     }
 
 
@@ -183,22 +194,6 @@ def _um_per_unit(layer: Layer) -> float | None:
         raise HaikuError(
             f"The layer {layer.name} is measured in {unit}, which is no length: set its units."
         ) from error
-
-
-def _levels(layer: Image) -> Any:
-    return list(layer.data) if layer.multiscale else layer.data
-
-
-def _stacked(layers: Sequence[Layer]) -> Any:
-    import dask.array as da
-
-    def lazy(data: Any) -> Any:
-        return data if isinstance(data, da.Array) else da.from_array(data, chunks="auto")
-
-    if not layers[0].multiscale:
-        return da.stack([lazy(layer.data) for layer in layers])
-    depth = min(len(layer.data) for layer in layers)
-    return [da.stack([lazy(layer.data[level]) for layer in layers]) for level in range(depth)]
 
 
 def _shape(layer: Image) -> tuple[int, ...]:

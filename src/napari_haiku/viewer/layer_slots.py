@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 SLOT = "napari_haiku_slot"
-# Rings stay above every map, whenever the map was made.
-ON_TOP = ("hits", "query")
 Kind = Literal["image", "labels", "points", "shapes"]
 
 
@@ -67,10 +65,6 @@ def put_layer(
     made: Layer = add(data, name=name, metadata=metadata, **options)
     if position is not None:
         viewer.layers.move(viewer.layers.index(made), position)
-    for top in ON_TOP:
-        ring = layer_in_slot(viewer, top)
-        if ring is not None and viewer.layers[-1] is not ring:
-            viewer.layers.move(viewer.layers.index(ring), len(viewer.layers))
     # A new layer grabs the selection; a drawing layer that the user works on keeps it.
     if active is not None and active in viewer.layers:
         viewer.layers.selection.active = active

@@ -165,3 +165,25 @@ def similarity_colormap() -> Colormap:
     colours = np.asarray(ensure_colormap("magma").map(positions), np.float32)
     colours[:, 3] = np.clip(0.25 + positions, 0, 1)
     return Colormap(colours, name="haiku similarity")
+
+
+def similarity_stops() -> tuple[tuple[float, tuple[float, float, float]], ...]:
+    """Positions and colours of the similarity map for a legend."""
+    from napari.utils.colormaps import ensure_colormap
+
+    positions = np.linspace(0, 1, 9)
+    colours = ensure_colormap("magma").map(positions)
+    return tuple(
+        (float(position), (float(red), float(green), float(blue)))
+        for position, (red, green, blue, _) in zip(positions, colours, strict=True)
+    )
+
+
+def mark_hit(viewer: napari.Viewer, rank: int | None) -> None:
+    """Light up one hit on the slide; None lights up none."""
+    layer = layer_in_slot(viewer, HITS)
+    if layer is None or not len(layer.data):
+        return
+    ranks = [str(value) for value in layer.features["rank"]]
+    colours = ["white" if rank is not None and r == str(rank) else HIT_COLOUR for r in ranks]
+    layer.border_color = colours

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PLACEBO_P = 0.05
+# Irrelevant edits are about normal with this scale: 95 % of them stay within.
+_PLACEBO_REACH = 1.96
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class ShiftRow:
         Counterfactual minus baseline; NaN: not estimable.
     low, high : float
         95 % interval; NaN where there is none.
-    placebo_low, placebo_high : float
-        What irrelevant text does to this row; NaN where unknown.
+    placebo : float
+        How far 95 % of irrelevant edits move this row; NaN where unknown.
     faint : bool
         Whether irrelevant text moves the row as much.
     supported : bool
@@ -40,8 +42,7 @@ class ShiftRow:
     shift: float
     low: float
     high: float
-    placebo_low: float
-    placebo_high: float
+    placebo: float
     faint: bool
     supported: bool
 
@@ -75,8 +76,7 @@ def _row(record: dict[Hashable, object]) -> ShiftRow:
         shift=number("shift"),
         low=number("ci_low"),
         high=number("ci_high"),
-        placebo_low=number("placebo_low"),
-        placebo_high=number("placebo_high"),
+        placebo=_PLACEBO_REACH * number("placebo_scale"),
         faint=number("placebo_p") > PLACEBO_P,
         supported=record.get("supported") is True or record.get("supported") == np.True_,
     )
@@ -87,7 +87,7 @@ def axis_limit(rows: list[ShiftRow]) -> float:
     drawn = [
         abs(value)
         for row in rows
-        for value in (row.shift, row.low, row.high, row.placebo_low, row.placebo_high)
+        for value in (row.shift, row.low, row.high, row.placebo)
         if math.isfinite(value)
     ]
     largest = max(drawn, default=0.0)

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_haiku.viewer.adopt import IMAGE
 from napari_haiku.viewer.colormaps import rgb_of
+from napari_haiku.viewer.encoding_place import stem_of
 from napari_haiku.viewer.layer_slots import layer_in_slot, put_layer
 from napari_haiku.viewer.map_layer import finer
 from napari_haiku.viewer.placement import grid_placement, image_placement, on_grid
@@ -71,7 +72,7 @@ def show_he(viewer: napari.Viewer, he: SlideImage) -> Layer:
         "image",
         HE,
         list(he.levels) if len(he.levels) > 1 else he.levels[0],
-        name=f"H&E {he.name}",
+        name=f"H&E {stem_of(he.name)}",
         rgb=True,
         multiscale=len(he.levels) > 1,
         metadata={IMAGE: he},
@@ -126,13 +127,18 @@ def show_channel(
         name=f"mIF {name}",
         multiscale=len(levels) > 1,
         rgb=False,
-        colormap=_single_colour(_colour_of(mif, name)),
+        colormap=channel_colormap(mif, channel),
         blending="additive",
         contrast_limits=limits,
         visible=visible,
         metadata={IMAGE: mif},
         **image_placement(mif),
     )
+
+
+def channel_colormap(mif: SlideImage, channel: int) -> Any:
+    """Give the colour of a channel: its marker's, or one that is still free."""
+    return _single_colour(_colour_of(mif, mif.markers[channel] or ""))
 
 
 def _colour_of(mif: SlideImage, marker: str) -> str:

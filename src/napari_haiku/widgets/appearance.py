@@ -9,6 +9,7 @@ CAUTION = "#E3B617"
 CHANGED = "#F0A04B"
 ACCENT = "#56B4E9"
 MIN_DOCK_WIDTH = 360
+LABEL_WIDTH = 78
 
 
 def is_light(theme_id: str) -> bool:
@@ -57,6 +58,7 @@ QLabel[haiku="failed"] {{ color: {error}; }}
 QFrame[haiku="atlas-line"], QFrame[haiku="card"] {{ background: {foreground}; border: none;
   border-radius: 3px; }}
 QPushButton {{ padding: 4px 10px; }}
+QPushButton[haiku="small"] {{ padding: 2px 6px; }}
 QPushButton[haiku="primary"] {{ background: {current}; color: white; font-weight: 600; }}
 QPushButton[haiku="primary"]:disabled {{ background: {foreground}; color: {muted}; }}
 QPushButton[haiku="segment"] {{ border-radius: 0; padding: 3px 4px; }}
@@ -64,6 +66,10 @@ QPushButton[haiku="segment"]:checked {{ background: {current}; color: white; }}
 QPushButton[haiku="chip"] {{ border: 1px solid {theme.primary.as_hex()}; border-radius: 10px;
   padding: 2px 8px; }}
 QPushButton[haiku="chip"]:checked {{ border-color: {current}; }}
+QTableWidget {{ background: {theme.background.as_hex()};
+  alternate-background-color: {foreground}; border: none; }}
+QHeaderView::section {{ background: {theme.background.as_hex()}; border: none;
+  border-bottom: 1px solid {theme.primary.as_hex()}; color: {muted}; padding: 2px; }}
 *[missing="true"] {{ border: 1px solid {error}; }}
 *[changed="true"] {{ border: 1px solid {CHANGED}; }}
 {strips}"""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QFileDialog
 
 from napari_haiku.errors import HaikuError
-from napari_haiku.viewer.sample import demo_atlas_folder
 
 if TYPE_CHECKING:
     from napari_haiku.atlas.store import Atlas
@@ -27,10 +26,8 @@ class AtlasOpening:
 
     def open(self, folder: Path, *, within_patient_um: float | None = None) -> None:
         """Open an atlas folder and put it in the workspace."""
-        from napari_haiku.atlas.store import Atlas
-
         self._dock.run(
-            lambda: Atlas.open(folder),
+            lambda: _opened(folder),
             lambda atlas: self._put(atlas, within_patient_um),
             "Opening the atlas",
             lane="atlas",
@@ -38,7 +35,9 @@ class AtlasOpening:
 
     def open_demo(self) -> None:
         """Open the atlas that ships with the package."""
-        self.open(demo_atlas_folder())
+        from napari_haiku.atlas.shipped import shipped_atlas
+
+        self.open(shipped_atlas())
 
     def choose(self) -> None:
         """Ask for an atlas folder and open it."""
@@ -88,6 +87,15 @@ def free_name(folder: Path, name: str) -> Path:
         n += 1
         path = folder / f"{name}-{n}"
     return path
+
+
+def _opened(folder: Path) -> Atlas:
+    from napari_haiku.atlas.store import Atlas
+
+    atlas = Atlas.open(folder)
+    # Read here, so that the main thread never waits for disk.
+    _ = (atlas.slides, atlas.records, atlas.patches, atlas.slide_index, atlas.positions_um)
+    return atlas
 
 
 def _build_from_folder(folder: Path, target: Path) -> Job[Atlas]:

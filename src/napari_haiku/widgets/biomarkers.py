@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFileDialog, QLabel, QSpinBox
 from superqt import QCollapsible
@@ -17,6 +16,7 @@ from napari_haiku.viewer.marker_maps import MarkerMaps, atlas_sample
 from napari_haiku.viewer.marker_rows import marker_rows, not_measured_sentence
 from napari_haiku.viewer.marker_view import MarkerView
 from napari_haiku.viewer.query_layers import show_query
+from napari_haiku.viewer.regions import rows_inside
 from napari_haiku.widgets.atlas_opening import free_name
 from napari_haiku.widgets.biomarker_table import BiomarkerTable
 from napari_haiku.widgets.dock import HaikuDock
@@ -26,6 +26,7 @@ from napari_haiku.widgets.map_settings import MapSettingsForm
 from napari_haiku.widgets.navigation import NICHES
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from napari_haiku.analysis.biomarkers import BiomarkerRequest, BiomarkerResult
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from napari_haiku.widgets.dock import Need
 
 _PREDICT = "Predict"
-_NEXT = "Find niches ›"
+_NEXT = "Find niches \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
 
 
 class BiomarkersDock(HaikuDock):
@@ -94,7 +95,7 @@ class BiomarkersDock(HaikuDock):
         self.follow(self.workspace.events.within_patient_um, self._on_request_changed)
         self._on_result(self.workspace.biomarkers)
 
-    # -- what tests, the journey and other code may ask for ------------------------------------
+    # -- what tests, the journey and other code may ask for ---
 
     def show_marker(self, marker: str) -> None:
         """Choose a marker as if its row had been clicked."""
@@ -153,7 +154,7 @@ class BiomarkersDock(HaikuDock):
         target = free_name(folder, f"{encoding.path.stem}.biomarkers")
         self.run(lambda: _export(target, maps), self._on_exported, "Writing", lane="export")
 
-    # -- workspace -------------------------------------------------------------------------------
+    # -- workspace ---
 
     def on_state(self) -> None:
         """Mark the result stale when the atlas is no longer the one it was read from."""
@@ -242,7 +243,7 @@ class BiomarkersDock(HaikuDock):
         fingerprints = encoding.image_fingerprints.values()
         return seen_notice(seen_in_training(model.card, fingerprints, result.centres_um))
 
-    # -- drawing -----------------------------------------------------------------------------------
+    # -- drawing ---
 
     def _on_marker(self, marker: str) -> None:
         self.workspace.marker = marker
@@ -304,7 +305,7 @@ class BiomarkersDock(HaikuDock):
             words = ", ".join(f"{field.replace('_', ' ')} {text}" for field, text in record.items())
             self.evidence.tell(f"{self._atlas_of_result.pseudonym_of(row)}: {words or 'no record'}")
 
-    # -- state of the result -------------------------------------------------------------------------
+    # -- state of the result ---
 
     def _on_request_changed(self, *_: object) -> None:
         if self._maps is None:
@@ -335,9 +336,7 @@ class BiomarkersDock(HaikuDock):
     def _rows(self, encoding: Encoding) -> NDArray[np.int64] | None:
         if self.region_um is None:
             return None
-        x0, y0, x1, y1 = self.region_um
-        x, y = encoding.centres_um.T
-        return np.flatnonzero((x >= x0) & (x < x1) & (y >= y0) & (y < y1))
+        return rows_inside(encoding.centres_um, self.region_um)
 
     def _build_more(self) -> None:
         more = QCollapsible("More")

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QScrollArea,
+    QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -20,7 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_haiku.viewer.selecting import follow_clicks
 from napari_haiku.viewer.workspace import workspace_of
-from napari_haiku.widgets.appearance import MIN_DOCK_WIDTH, dock_stylesheet
+from napari_haiku.widgets.appearance import LABEL_WIDTH, MIN_DOCK_WIDTH, dock_stylesheet
 from napari_haiku.widgets.atlas_line import AtlasLine
 from napari_haiku.widgets.atlas_opening import AtlasOpening
 from napari_haiku.widgets.empty_page import EmptyPage
@@ -75,6 +76,8 @@ class HaikuDock(QWidget):
         self.setObjectName(f"haiku-{self.title.split()[0].lower()}")
         self.setMinimumWidth(MIN_DOCK_WIDTH)
         self.setMinimumHeight(240)
+        # napari pushes a widget of any other policy to the top of its dock.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._followed: list[tuple[Any, Callable[..., object]]] = []
         self._window: QWidget | None = None
         self._closing = QTimer(self)
@@ -119,7 +122,7 @@ class HaikuDock(QWidget):
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(6)
         name = QLabel(label)
-        name.setFixedWidth(74)
+        name.setFixedWidth(LABEL_WIDTH)
         name.setToolTip(tooltip)
         line.addWidget(name)
         for position, widget in enumerate(widgets):

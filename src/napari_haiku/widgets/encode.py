@@ -15,6 +15,7 @@ from napari_haiku.errors import HaikuError
 from napari_haiku.viewer import encode_preview, slide_layers
 from napari_haiku.viewer.encoding_place import encoding_place, free_place, stem_of
 from napari_haiku.widgets import encode_words
+from napari_haiku.widgets.appearance import LABEL_WIDTH
 from napari_haiku.widgets.dock import HaikuDock, Need
 from napari_haiku.widgets.how_form import HowForm
 from napari_haiku.widgets.jobs import Failure, failure_of
@@ -65,7 +66,7 @@ class EncodeDock(HaikuDock):
         self.body.addWidget(self.how)
         line = QHBoxLayout()
         name = QLabel("Saved to")
-        name.setFixedWidth(74)
+        name.setFixedWidth(LABEL_WIDTH)
         line.addWidget(name)
         line.addWidget(self.output, 1)
         line.addWidget(choose)

@@ -44,7 +44,7 @@ class HeatMap(QWidget):
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
-    def show_table(self, table: HeatTable, names: Mapping[Hashable, str], unit: str) -> None:
+    def show_table(self, table: HeatTable, names: Mapping[Any, str], unit: str) -> None:
         """Show cells.
 
         Parameters

@@ -15,6 +15,8 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
+from napari_haiku.widgets.appearance import LABEL_WIDTH
+
 DEFAULT_MODEL = "default"
 _CHOOSE = "Other model folder..."
 _DEVICES = (("auto", "Best"), ("cuda", "NVIDIA GPU"), ("mps", "Apple GPU"), ("cpu", "CPU"))
@@ -38,8 +40,13 @@ class HowForm(QWidget):
         self.model.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
+        self.model.setMinimumContentsLength(8)
         self.device = QComboBox()
         self.device.setToolTip("Where the work is done.")
+        self.device.setMinimumContentsLength(4)
+        self.device.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
         for name, label in _DEVICES:
             self.device.addItem(label, name)
         self.patch = _um_box("Side of one square of tissue.")
@@ -64,7 +71,7 @@ class HowForm(QWidget):
         for name, widget, line, column in cells:
             label = QLabel(name)
             if column == 0:
-                label.setFixedWidth(74)
+                label.setFixedWidth(LABEL_WIDTH)
             widget.setAccessibleName(name)
             grid.addWidget(label, line, column)
             grid.addWidget(widget, line, column + 1)
@@ -134,5 +141,6 @@ def _um_box(tooltip: str) -> QDoubleSpinBox:
     box.setSuffix(" µm")
     box.setValue(100.0)
     box.setKeyboardTracking(False)
+    box.setMinimumWidth(84)
     box.setToolTip(tooltip)
     return box

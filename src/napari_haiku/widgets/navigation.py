@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtWidgets import QLabel
+
 if TYPE_CHECKING:
     import napari
 
@@ -28,6 +30,11 @@ def raise_dock(viewer: napari.Viewer, name: str) -> Any:
     """
     dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
     dock.setWindowTitle(TAB_NAMES.get(name, name))
+    bar = dock.titleBarWidget()
+    for label in bar.findChildren(QLabel) if bar is not None else ():
+        if label.text().startswith(name):
+            label.setText(name)
     dock.show()
     dock.raise_()
-    return widget
+    # A proxied viewer answers with proxies; Qt wants the widget itself.
+    return getattr(widget, "__wrapped__", widget)

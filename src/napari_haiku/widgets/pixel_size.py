@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QWidget
+from superqt import QElidingLabel
+
+from napari_haiku.widgets.restyling import set_look
 
 MISSING = (
     "This file does not say how large a pixel is. "
@@ -29,9 +32,9 @@ class PixelSize(QWidget):
         self.box.setSuffix(" µm")
         self.box.setSpecialValueText("?")
         self.box.setKeyboardTracking(False)
-        self.box.setFixedWidth(92)
+        self.box.setFixedWidth(112)
         self.box.setToolTip(_TOOLTIP)
-        self.source = QLabel()
+        self.source = QElidingLabel()
         self.source.setProperty("haiku", "secondary")
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -46,11 +49,8 @@ class PixelSize(QWidget):
         self.box.setValue(pixel_size_um or 0.0)
         self.box.blockSignals(False)
         self.source.setText(source)
-        self.box.setProperty("missing", pixel_size_um is None)
-        style = self.box.style()
-        if style is not None:
-            style.unpolish(self.box)
-            style.polish(self.box)
+        self.source.setToolTip(source)
+        set_look(self.box, "missing", pixel_size_um is None)
 
     def _changed(self, value: float) -> None:
         if value > 0:

@@ -21,9 +21,10 @@ from superqt import QElidingLabel
 
 from napari_haiku.clinical import is_empty, is_identifying
 from napari_haiku.errors import HaikuError
+from napari_haiku.widgets.appearance import LABEL_WIDTH
 
-_WIDE_VALUE = 18
-_LABEL_WIDTH = 74
+_WIDE_VALUE = 16
+_SECOND_LABEL_WIDTH = 70
 
 
 class RecordForm(QWidget):
@@ -47,20 +48,21 @@ class RecordForm(QWidget):
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(6)
         self._grid.setVerticalSpacing(5)
-        self._grid.setColumnMinimumWidth(0, _LABEL_WIDTH)
+        self._grid.setColumnMinimumWidth(0, LABEL_WIDTH)
         self._grid.setColumnStretch(1, 1)
         self._grid.setColumnStretch(3, 1)
         self.buttons = QWidget()
         row = QHBoxLayout(self.buttons)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
-        self.add_button = QPushButton("+ field")
+        self.add_button = QPushButton("+")
         self.add_button.setToolTip("Add a field of the record.")
         self.paste_button = QPushButton("Paste row...")
         self.paste_button.setToolTip("Paste two spreadsheet rows: field names above, values below.")
         self.file_button = QPushButton("From file...")
         self.file_button.setToolTip("Read a JSON file, or a table with one row per patient.")
         for button in (self.add_button, self.paste_button, self.file_button):
+            button.setProperty("haiku", "small")
             row.addWidget(button)
         self.add_button.clicked.connect(lambda _checked=False: self._ask_field())
         self.paste_button.clicked.connect(lambda _checked=False: self._paste())
@@ -129,9 +131,10 @@ class RecordForm(QWidget):
     def _add_line(self, field: str, value: str, line: int, side: int, wide: bool) -> None:
         locked = is_identifying(field)
         label = QElidingLabel(spoken(field))
-        label.setFixedWidth(_LABEL_WIDTH)
+        label.setFixedWidth(LABEL_WIDTH if side == 0 else _SECOND_LABEL_WIDTH)
         label.setToolTip(field)
         editor = QLineEdit(value)
+        editor.setMinimumWidth(40)
         editor.setCursorPosition(0)
         editor.setAccessibleName(field)
         if locked:

@@ -43,7 +43,7 @@ class Remaining:
         if left <= 0:
             return counted
         if done <= 0 or (elapsed < _PATIENCE_S and self._reports <= _BATCHES):
-            return f"{counted}, estimating the time left"
+            return f"{counted}, estimating..."
         return f"{counted}, {spell_duration(elapsed / done * left)} left"
 
 

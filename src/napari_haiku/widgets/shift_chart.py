@@ -129,8 +129,8 @@ class ShiftChart(QWidget):
             right,
             number_text(row.shift, signed=True),
         )
-        if math.isfinite(row.placebo_low) and math.isfinite(row.placebo_high):
-            x0, x1 = self._x(row.placebo_low, limit), self._x(row.placebo_high, limit)
+        if math.isfinite(row.placebo):
+            x0, x1 = self._x(-row.placebo, limit), self._x(row.placebo, limit)
             painter.fillRect(QRectF(x0, top + 3, x1 - x0, _ROW - 6), _BAND)
         colour = MORE if row.shift >= 0 else LESS
         painter.setPen(QPen(colour, 1.6))

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QWidget
 from superqt.utils import signals_blocked
 
 from napari_haiku.viewer.adopt import LayerChoice, find_choices
+from napari_haiku.widgets.appearance import LABEL_WIDTH
 from napari_haiku.widgets.pixel_size import PixelSize
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class SlideChoice(QWidget):
         )
         for line, (name, widget) in enumerate(lines):
             label = QLabel(name)
-            label.setFixedWidth(74)
+            label.setFixedWidth(LABEL_WIDTH)
             widget.setAccessibleName(name)
             widget.setMinimumContentsLength(8)
             widget.setSizeAdjustPolicy(

@@ -8,6 +8,8 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QSlider, QWidget
 from superqt.utils import signals_blocked
 
+from napari_haiku.widgets.appearance import LABEL_WIDTH
+
 WORDS = {"he": "H&E", "mif": "mIF", "text": "Record"}
 _STEPS = 20
 _SETTLE_MS = 150
@@ -35,7 +37,7 @@ class WeightSliders(QWidget):
         tip = "Drag to re-rank; the shares are scaled to add up to 1."
         for line, (part, word) in enumerate(WORDS.items()):
             label, number = QLabel(word), QLabel()
-            label.setFixedWidth(74)
+            label.setFixedWidth(LABEL_WIDTH)
             number.setFixedWidth(26)
             number.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             slider = QSlider(Qt.Orientation.Horizontal)

@@ -19,11 +19,18 @@ def probe() -> dict[str, Any]:
     application = QApplication.instance() or QApplication([])
     found: dict[str, Any] = {
         "binding": qtpy.API_NAME,
-        "binding_version": qtpy.PYQT_VERSION or qtpy.PYSIDE_VERSION,
+        "binding_version": _binding_version(),
         "qt_version": qtpy.QT_VERSION,
         "platform": QApplication.platformName(),
     }
     return found | _opengl(qtpy.API_NAME) | {"application": type(application).__name__}
+
+
+def _binding_version() -> str:
+    import qtpy
+
+    known = (getattr(qtpy, name, None) for name in ("PYQT_VERSION", "PYSIDE_VERSION"))
+    return str(next(version for version in known if version))
 
 
 def _opengl(binding: str) -> dict[str, Any]:

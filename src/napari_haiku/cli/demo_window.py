@@ -1,0 +1,37 @@
+"""The demo's journey in a real window: ``python -m napari_haiku.cli.demo_window PLAN DIR``.
+
+A process of its own, so that it can be given a screen of its own and so that a
+broken Qt or OpenGL ends no computation. Prints the pictures' names, then ``taken``.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from napari_haiku.cli.demo_plan import DemoPlan
+
+PICTURE = "picture"
+TAKEN = "taken"
+STAY = "--stay"
+
+
+def walk(plan_file: Path, folder: Path, *, stay: bool) -> None:
+    """Walk the journey, save a picture of each step and leave the window open if asked to."""
+    from napari_haiku.widgets.journey import JourneyPlan, run_journey, stay_open
+
+    plan = DemoPlan.read(plan_file)
+    pictures = run_journey(JourneyPlan(**_fields(plan)), folder, keep_open=stay)
+    sys.stdout.write("".join(f"{PICTURE}={picture.name}\n" for picture in pictures) + f"{TAKEN}\n")
+    sys.stdout.flush()
+    if stay:
+        stay_open()
+
+
+def _fields(plan: DemoPlan) -> dict[str, object]:
+    return {name: getattr(plan, name) for name in asdict(plan)}
+
+
+if __name__ == "__main__":
+    walk(Path(sys.argv[1]), Path(sys.argv[2]), stay=STAY in sys.argv[3:])

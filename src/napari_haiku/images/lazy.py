@@ -1,0 +1,43 @@
+"""The typed border to dask: arrays read on demand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dask.array as da
+from dask.base import compute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+
+def lazy_array(source: Any, chunks: tuple[Any, ...] | str) -> da.Array:
+    """Wrap anything with ``shape``, ``dtype`` and slicing; nothing is read yet."""
+    # Without a name of its own, dask would hash the source to find one.
+    array: da.Array = da.from_array(source, chunks=chunks, name=False)
+    return array
+
+
+def read(array: da.Array) -> NDArray[Any]:
+    """Read a lazy array into memory."""
+    pixels: NDArray[Any] = array.compute()
+    return pixels
+
+
+def read_together(arrays: Iterable[da.Array]) -> list[NDArray[Any]]:
+    """Read several lazy arrays in one pass."""
+    return list(compute(*arrays))
+
+
+def window(level: da.Array, rows: slice, columns: slice, *, colour_last: bool) -> da.Array:
+    """Return part of a level laid out as (y, x, 3) or (c, y, x), still lazy."""
+    part: da.Array = level[rows, columns] if colour_last else level[:, rows, columns]
+    return part
+
+
+def sides(level: da.Array, *, colour_last: bool) -> tuple[int, int]:
+    """Return rows and columns of a level laid out as (y, x, 3) or (c, y, x)."""
+    rows, columns = level.shape[:2] if colour_last else level.shape[-2:]
+    return int(rows), int(columns)

@@ -1,0 +1,111 @@
+"""Plugins > Haiku > Workbench: the five docks as tabs and the Haiku line below."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QVBoxLayout, QWidget
+
+from napari_haiku.widgets.dock import HaikuDock
+from napari_haiku.widgets.navigation import DOCKS, ENCODE, raise_dock
+from napari_haiku.widgets.status_line import StatusLine
+
+if TYPE_CHECKING:
+    import napari
+
+_DOCK_WIDTH = 382
+_LAYERS_WIDTH = 246
+
+
+class Workbench(QWidget):
+    """Opens everything and then steps aside.
+
+    napari shows a widget contribution in a dock of its own; this one adds the
+    five docks, gives the canvas its room and hides itself. Opening it again
+    brings the docks back.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        The viewer (napari gives it by this name).
+    """
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._line: StatusLine | None = None
+        self._window: QWidget | None = None
+        self.docks: dict[str, HaikuDock] = {}
+        column = QVBoxLayout(self)
+        column.addWidget(QLabel("The workbench is opening."))
+        self._arranging = QTimer(self)
+        self._arranging.setSingleShot(True)
+        self._arranging.setInterval(0)
+        self._arranging.timeout.connect(self.arrange)
+        self._leaving = QTimer(self)
+        self._leaving.setSingleShot(True)
+        self._leaving.setInterval(0)
+        self._leaving.timeout.connect(self._leave)
+
+    def showEvent(self, event: Any) -> None:
+        """Arrange the window once it has taken the dock in."""
+        super().showEvent(event)
+        self._arranging.start()
+
+    def arrange(self) -> None:
+        """Open the five docks as tabs, add the Haiku line, hide this dock."""
+        window = self.window()
+        if not isinstance(window, QMainWindow):
+            return
+        if self._window is not window:
+            self._window = window
+            window.installEventFilter(self)
+        for name in DOCKS:
+            self.docks[name] = raise_dock(self._viewer, name)
+        if self._line is None:
+            self._line = StatusLine(self._viewer, window)
+            window.addToolBar(Qt.ToolBarArea.BottomToolBarArea, self._line)
+        self._line.show()
+        raise_dock(self._viewer, ENCODE)
+        self._make_room(window)
+        own = _dock_of(self)
+        if own is not None:
+            own.hide()
+
+    @property
+    def line(self) -> StatusLine | None:
+        """The Haiku line, once it is there."""
+        return self._line
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Let go of the viewer when the window closes."""
+        if event is not None and watched is self._window and event.type() == QEvent.Type.Close:
+            self._leaving.start()
+        return super().eventFilter(watched, event)
+
+    def _leave(self) -> None:
+        if self._window is not None and not self._window.isVisible():
+            self._window.removeEventFilter(self)
+            self._window = None
+            if self._line is not None:
+                self._line.shut_down()
+
+    def _make_room(self, window: QMainWindow) -> None:
+        right = [dock for dock in map(_dock_of, self.docks.values()) if dock is not None]
+        left = [
+            dock
+            for dock in window.findChildren(QDockWidget)
+            if window.dockWidgetArea(dock) == Qt.DockWidgetArea.LeftDockWidgetArea
+            and not dock.isHidden()
+        ]
+        docks = right[:1] + left
+        widths = [_DOCK_WIDTH] * len(right[:1]) + [_LAYERS_WIDTH] * len(left)
+        window.resizeDocks(docks, widths, Qt.Orientation.Horizontal)
+
+
+def _dock_of(widget: QWidget) -> QDockWidget | None:
+    parent = widget.parentWidget()
+    while parent is not None and not isinstance(parent, QDockWidget):
+        parent = parent.parentWidget()
+    return parent
