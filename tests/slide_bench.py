@@ -10,12 +10,15 @@ import pytest
 import tifffile
 from fake_model import FakeModel
 
+from napari_haiku.encoding import layout
 from napari_haiku.encoding.pipeline import encode_slide
 from napari_haiku.encoding.request import EncodeRequest
 from napari_haiku.encoding.store import Encoding
 from napari_haiku.images.reading import open_image
 from napari_haiku.jobs import run_job
 
+# Small chunks, so that small slides have several.
+CHUNK = 64
 RECORD = {"tissue": "Lung", "disease": "Lung Cancer", "patient_id": "Q7731", "stage": "II"}
 
 
@@ -74,14 +77,21 @@ class Bench:
             "output": self.folder / name,
             "slide_id": "slide one",
             "record": RECORD,
-            "stride_um": 25.0,
-            "batch_size": 100,
+            "stride_um": 50.0,
+            "batch_size": 25,
         }
         return EncodeRequest(**(given | changes))
 
     def encode(self, name: str = "slide.zarr", **changes) -> Encoding:
         run_job(encode_slide(self.request(name, **changes), self.model))
         return Encoding.open(self.folder / name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_chunks():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "CHUNK_ROWS", CHUNK)
+        yield
 
 
 @pytest.fixture(scope="session")

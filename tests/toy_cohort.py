@@ -72,7 +72,7 @@ def text_vector(words: str) -> np.ndarray:
     """Stage decides u; every other field and value adds a direction of its own."""
     vector = np.zeros(DIM)
     vector[0] = 0.3
-    for field, value in _FIELD.findall(words):
+    for field, value in _FIELD.findall(re.split(r"includes?: ", words)[-1]):
         field = field.strip()
         if field == "stage":
             vector[_U] += {"II": -1.0, "III": 0.0, "IV": 1.0}.get(value, 0.0)

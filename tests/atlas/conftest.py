@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from slide_bench import bench, encoded, slide_files
+from slide_bench import bench, encoded, slide_files, small_chunks
 
-__all__ = ["bench", "encoded", "slide_files"]
+__all__ = ["bench", "encoded", "slide_files", "small_chunks"]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import random
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import zarr.storage
-from slide_bench import content_of
+from slide_bench import CHUNK, content_of
 
 from napari_haiku.encoding import layout, writer
 from napari_haiku.encoding.lock import WriteLock
@@ -21,52 +22,72 @@ from napari_haiku.encoding.store import Encoding
 from napari_haiku.errors import HaikuError
 from napari_haiku.jobs import run_job
 
-_CHILD = """
-import sys, time
+# Imports once and forks for every run, so that a kill costs no import.
+_NURSERY = """
+import os, sys, time
 from pathlib import Path
+import slide_bench
 from fake_model import FakeModel
-from slide_bench import Bench
-from napari_haiku.encoding.pipeline import encode_slide
-he, mif, folder = map(Path, sys.argv[1:4])
-bench = Bench(he, mif, folder, FakeModel())
-for report in encode_slide(bench.request(), bench.model):
-    print("at", report.done, flush=True)
-    time.sleep(float(sys.argv[4]))
-print("finished", flush=True)
+from napari_haiku.encoding import layout, pipeline
+import napari_haiku.images.tissue
+layout.CHUNK_ROWS = slide_bench.CHUNK
+for line in sys.stdin:
+    he, mif, folder, pause = line.rstrip("\\n").split("\\t")
+    child = os.fork()
+    if child == 0:
+        bench = slide_bench.Bench(Path(he), Path(mif), Path(folder), FakeModel())
+        for report in pipeline.encode_slide(bench.request(), bench.model):
+            print("at", report.done, os.getpid(), flush=True)
+            time.sleep(float(pause))
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    print("ended", status, flush=True)
 """
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork processes")
 
 
-def start(bench, pause=0.0):
-    environment = dict(os.environ, PYTHONPATH=str(Path(__file__).parents[1]))
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            _CHILD,
-            str(bench.he_path),
-            str(bench.mif_path),
-            str(bench.folder),
-            str(pause),
-        ],
+@pytest.fixture(scope="module")
+def nursery():
+    """A process that starts writers; each line read from it is "at N PID" or "ended STATUS"."""
+    environment = dict(
+        os.environ, PYTHONPATH=str(Path(__file__).parents[1]), PYTHONWARNINGS="ignore"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", _NURSERY],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
-    )
+    ) as process:
+        yield process
+        process.stdin.close()
 
 
-def test_killed_at_random_moments_it_ends_in_the_same_bytes(bench, encoded):
-    draw = random.Random(20260505)
+def start_writer(nursery, bench, pause: float) -> int:
+    """Start encoding in another process; return its id once it runs."""
+    given = (bench.he_path, bench.mif_path, bench.folder, pause)
+    print(*given, sep="\t", file=nursery.stdin, flush=True)
+    return int(nursery.stdout.readline().split()[2])
+
+
+def kill_writer(nursery, process: int) -> bool:
+    """Kill a writer at once; False when it had finished."""
+    os.kill(process, signal.SIGKILL)
+    for line in nursery.stdout:
+        if line.startswith("ended"):
+            return int(line.split()[1]) != 0
+    raise AssertionError("the nursery died")
+
+
+@forks
+def test_killed_at_random_moments_it_ends_in_the_same_bytes(bench, encoded, nursery):
+    draw = np.random.default_rng(20260505)
     kills = 0
-    for _ in range(40):
-        with start(bench) as child:
-            child.stdout.readline()
-            time.sleep(draw.uniform(0.0, 0.5 + 0.15 * kills))
-            child.kill()
-            finished = "finished" in child.stdout.read()
-        kills += not finished
-        if finished or kills == 6:
-            break
-    assert kills >= 2
+    for attempt in range(12):
+        writer_id = start_writer(nursery, bench, pause=0.01)
+        time.sleep(draw.uniform(0.0, 0.1 + 0.05 * attempt))
+        kills += kill_writer(nursery, writer_id)
+    assert kills >= 3
     run_job(encode_slide(bench.request(), bench.model))
     assert content_of(bench.folder / "slide.zarr") == content_of(encoded.folder / "slide.zarr")
     left = {path.name for path in bench.folder.iterdir()}
@@ -102,39 +123,52 @@ class Mains:
         return wrapped
 
 
-@pytest.mark.parametrize("share", [i / 16 for i in range(16)])
-def test_power_cut_between_any_two_writes(bench, monkeypatch, share):
-    request = bench.request(stride_um=50.0, batch_size=256)
+def test_power_cut_between_any_two_writes(bench, monkeypatch):
+    monkeypatch.setattr(layout, "CHUNK_ROWS", 8)
+    region = (0.0, 0.0, 500.0, 400.0)
+    small = {"stride_um": 100.0, "batch_size": 8, "mif": None, "region_um": region}
     with monkeypatch.context() as patch:
         mains = Mains(patch, cut_at=10**9)
-        run_job(encode_slide(request, bench.model))
+        run_job(encode_slide(bench.request(**small), bench.model))
         total = mains.steps
     whole = content_of(bench.folder / "slide.zarr")
-    again = bench.request("cut.zarr", stride_um=50.0, batch_size=256)
-    with monkeypatch.context() as patch:
-        Mains(patch, cut_at=1 + int(share * total))
-        with pytest.raises(PowerCut):
-            run_job(encode_slide(again, bench.model))
-    run_job(encode_slide(again, bench.model))
-    assert content_of(bench.folder / "cut.zarr") == whole
+    assert total > 40
+    for cut_at in range(1, total, 4):
+        name = f"cut{cut_at}.zarr"
+        again = bench.request(name, **small)
+        with monkeypatch.context() as patch:
+            Mains(patch, cut_at)
+            with pytest.raises(PowerCut):
+                run_job(encode_slide(again, bench.model))
+        run_job(encode_slide(again, bench.model))
+        assert content_of(bench.folder / name) == whole, cut_at
 
 
-def test_a_second_process_is_told_and_the_dead_ones_lock_is_taken_over(bench):
-    with start(bench, pause=30) as child:
-        child.stdout.readline()
-        child.stdout.readline()
-        with pytest.raises(HaikuError, match=rf"written by another process .*{child.pid}"):
+@forks
+def test_a_second_process_is_told_and_the_dead_ones_lock_is_taken_over(bench, nursery):
+    writer_id = start_writer(nursery, bench, pause=5)
+    while str(writer_id) not in _text(bench.folder / "slide.zarr.lock"):
+        time.sleep(0.01)
+    try:
+        with pytest.raises(HaikuError, match=rf"written by another process .*{writer_id}"):
             run_job(encode_slide(bench.request(), bench.model))
-        child.kill()
+    finally:
+        assert kill_writer(nursery, writer_id)
     assert (bench.folder / "slide.zarr.lock").exists()
     assert run_job(encode_slide(bench.request(), bench.model)).patches > 0
     assert not (bench.folder / "slide.zarr.lock").exists()
 
 
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
 def test_two_jobs_of_one_process_do_not_mix(bench):
-    with WriteLock(bench.folder / "slide.zarr"):
-        with pytest.raises(HaikuError, match="written by another process"):
-            run_job(encode_slide(bench.request(), bench.model))
+    with (
+        WriteLock(bench.folder / "slide.zarr"),
+        pytest.raises(HaikuError, match="written by another process"),
+    ):
+        run_job(encode_slide(bench.request(), bench.model))
     assert run_job(encode_slide(bench.request(), bench.model)).resumed_from == 0
 
 
@@ -153,9 +187,9 @@ def test_a_full_disk_is_told_and_what_is_finished_is_kept(bench, encoded, monkey
         with pytest.raises(HaikuError, match=r"disk is full .* what is finished is kept"):
             run_job(encode_slide(bench.request(), bench.model))
     assert written
-    assert Encoding.open(bench.folder / "slide.zarr", partial=True).n_patches == 512
+    assert Encoding.open(bench.folder / "slide.zarr", partial=True).n_patches == 2 * CHUNK
     result = run_job(encode_slide(bench.request(), bench.model))
-    assert result.resumed_from == 512
+    assert result.resumed_from == 2 * CHUNK
     assert content_of(result.path) == content_of(encoded.folder / "slide.zarr")
 
 
@@ -191,7 +225,7 @@ def test_a_read_only_folder_is_told(bench, monkeypatch):
 def test_leftovers_of_a_killed_writer_are_removed_on_resume(bench, encoded):
     job = encode_slide(bench.request(), bench.model)
     for report in job:
-        if report.total and report.done >= 256:
+        if report.total and report.done >= CHUNK:
             break
     job.close()
     store = bench.folder / "slide.zarr"
@@ -206,4 +240,4 @@ def test_leftovers_of_a_killed_writer_are_removed_on_resume(bench, encoded):
 def test_chunks_behind_a_gap_are_not_trusted(bench):
     bench.encode()
     (bench.folder / "slide.zarr" / layout.DONE / "c" / "1").unlink()
-    assert Encoding.open(bench.folder / "slide.zarr", partial=True).n_patches == 256
+    assert Encoding.open(bench.folder / "slide.zarr", partial=True).n_patches == CHUNK

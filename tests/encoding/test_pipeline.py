@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 from fake_model import FakeModel
-from slide_bench import RECORD, content_of
+from slide_bench import CHUNK, RECORD, content_of
 
-from napari_haiku.encoding.layout import CHUNK_ROWS
 from napari_haiku.encoding.pipeline import encode_slide
 from napari_haiku.encoding.request import EncodeRequest
 from napari_haiku.encoding.store import Encoding
@@ -43,7 +42,6 @@ def test_expression_is_the_mean_of_the_stored_pixels_under_each_patch(encoded):
     half = encoding.patch_um / 2
     for patch in range(0, len(encoding), 37):
         x, y = encoding.centres_um[patch]
-        # Corners lie on 25 um steps, half a pixel off on every other one.
         x0, y0 = (round((value - half) / 2.0) for value in (x, y))
         direct = pixels[:, y0 : y0 + 50, x0 : x0 + 50].mean(axis=(1, 2))
         np.testing.assert_allclose(encoding.expression[patch], direct, rtol=1e-6)
@@ -52,7 +50,7 @@ def test_expression_is_the_mean_of_the_stored_pixels_under_each_patch(encoded):
 def test_what_the_store_says_about_the_slide(encoded):
     encoding = Encoding.open(encoded.folder / "slide.zarr")
     assert encoding.complete
-    assert len(encoding) > 3 * CHUNK_ROWS
+    assert len(encoding) > 3 * CHUNK
     assert encoding.markers == ("DAPI", "CD8", "PanCK")
     assert encoding.modalities == ("he", "mif")
     assert encoding.slide_id == "slide one"
@@ -106,25 +104,24 @@ def test_a_finished_encoding_is_left_alone(bench):
 def test_cancelling_keeps_what_is_committed_and_resuming_ends_in_the_same_bytes(bench, encoded):
     job = encode_slide(bench.request(), bench.model)
     for report in job:
-        if report.total and report.done >= 400:
+        if report.total and report.done >= 100:
             break
     job.close()
     partial = Encoding.open(bench.folder / "slide.zarr", partial=True)
     assert not partial.complete
-    assert partial.n_patches == CHUNK_ROWS
-    assert partial.embeddings("he").shape[0] == len(partial.grid) == CHUNK_ROWS
-    assert partial.n_planned == len(partial.planned_grid) > CHUNK_ROWS
+    assert partial.n_patches == CHUNK
+    assert partial.embeddings("he").shape[0] == len(partial.grid) == CHUNK
+    assert partial.n_planned == len(partial.planned_grid) > CHUNK
     bench.model.batches.clear()
     result = run_job(encode_slide(bench.request(), bench.model))
-    assert result.resumed_from == CHUNK_ROWS
-    assert sum(bench.model.batches) == result.patches - CHUNK_ROWS
+    assert result.resumed_from == CHUNK
+    assert sum(bench.model.batches) == result.patches - CHUNK
     assert content_of(bench.folder / "slide.zarr") == content_of(encoded.folder / "slide.zarr")
 
 
 def test_batches_never_cross_a_chunk(bench):
-    bench.encode(batch_size=100)
-    chunk = [100, 100, 56]
-    assert bench.model.batches[:6] == chunk * 2
+    bench.encode(batch_size=25)
+    assert bench.model.batches[:6] == [25, 25, 14] * 2
 
 
 def test_an_unfinished_encoding_is_not_opened_by_mistake(bench):
@@ -140,7 +137,7 @@ def test_an_unfinished_encoding_is_not_opened_by_mistake(bench):
     [
         ({"mif": None}, "an mIF image too"),
         ({"patch_um": 50.0}, "another patch size .100 um, not 50 um"),
-        ({"stride_um": 50.0}, "another step .25 um, not 50 um"),
+        ({"stride_um": 25.0}, "another step .50 um, not 25 um"),
         ({"min_tissue": 0.1}, "another least share of tissue"),
         ({"region_um": (0, 0, 500, 500)}, "another region"),
         ({"record": {**RECORD, "stage": "IV"}}, r"another clinical record .stage\)"),
@@ -173,12 +170,12 @@ def test_a_changed_image_is_refused(encoded):
 def test_another_batch_size_goes_on_and_the_store_says_so(bench, encoded):
     job = encode_slide(bench.request(), bench.model)
     for report in job:
-        if report.total and report.done >= CHUNK_ROWS:
+        if report.total and report.done >= CHUNK:
             break
     job.close()
     mixed = bench.encode(batch_size=64)
-    assert [entry["first_patch"] for entry in mixed.computed_on] == [0, CHUNK_ROWS]
-    assert [entry["batch_size"] for entry in mixed.computed_on] == [100, 64]
+    assert [entry["first_patch"] for entry in mixed.computed_on] == [0, CHUNK]
+    assert [entry["batch_size"] for entry in mixed.computed_on] == [25, 64]
     plain = Encoding.open(encoded.folder / "slide.zarr")
     for modality in ("he", "mif"):
         np.testing.assert_allclose(
@@ -273,12 +270,12 @@ def test_a_block_that_cannot_be_read_tells_what_is_kept(bench):
     level = da.map_blocks(decode, he.levels[0], dtype=np.uint8)
     broken = replace(he, levels=(level, he.levels[0][::8, ::8]))
     with pytest.raises(
-        HaikuError, match=r"ends early.*; 512 of [\d,]+ patches are encoded and kept"
+        HaikuError, match=r"ends early.*; 128 of [\d,]+ patches are encoded and kept"
     ):
         run_job(encode_slide(bench.request(he=broken), bench.model))
-    assert Encoding.open(bench.folder / "slide.zarr", partial=True).n_patches == 2 * CHUNK_ROWS
+    assert Encoding.open(bench.folder / "slide.zarr", partial=True).n_patches == 2 * CHUNK
     result = run_job(encode_slide(bench.request(), bench.model))
-    assert result.resumed_from == 2 * CHUNK_ROWS
+    assert result.resumed_from == 2 * CHUNK
 
 
 def test_identifying_fields_enter_neither_record_nor_log(bench):

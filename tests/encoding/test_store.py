@@ -27,19 +27,17 @@ def test_an_unknown_modality_is_named(encoding):
 
 
 def test_thumbnails_can_be_read_in_part(encoding):
-    some = encoding.thumbnails("he", slice(250, 260))
+    some = encoding.thumbnails("he", slice(60, 70))
     assert some.shape == (10, 64, 64, 3)
     assert some.dtype == np.uint8
-    np.testing.assert_array_equal(encoding.thumbnail(255), some[5])
+    np.testing.assert_array_equal(encoding.thumbnail(65), some[5])
     assert some.std() > 5
 
 
 def test_the_model_is_checked(encoding):
     encoding.check_model(FakeModel())
     encoding.check_model(encoding.model_fingerprint)
-    with pytest.raises(
-        HaikuError, match="encoded with the model fake-0, not with the model fake-1"
-    ):
+    with pytest.raises(HaikuError, match="with the model fake-0, not with the model fake-1"):
         encoding.check_model(FakeModel(seed=1))
     with pytest.raises(HaikuError, match="not with another model"):
         encoding.check_model("0123")
@@ -47,21 +45,21 @@ def test_the_model_is_checked(encoding):
 
 def test_the_images_are_checked(encoding):
     encoding.check_images(**encoding.image_fingerprints)
-    with pytest.raises(HaikuError, match="The mIF image changed since slide.zarr was made"):
+    with pytest.raises(HaikuError, match=r"The mIF image changed since slide\.zarr was made"):
         encoding.check_images(mif="0123")
 
 
 def test_the_grid_matches_the_centres(encoding):
     np.testing.assert_allclose(encoding.grid.centres_um, encoding.centres_um)
     assert encoding.grid.patch_um == encoding.patch_um == 100
-    assert encoding.grid.stride_um == 25
+    assert encoding.grid.stride_um == 50
     assert encoding.tissue_fraction.min() >= 0.5
 
 
 def test_conditions_name_what_the_last_digits_depend_on(encoding):
     (entry,) = encoding.computed_on
     assert entry["first_patch"] == 0
-    assert entry["batch_size"] == 100
+    assert entry["batch_size"] == 25
     assert entry["device"] == "cpu"
     assert entry["threads"] >= 1
     assert {"torch", "numpy", "napari-haiku"} <= set(entry["versions"])

@@ -57,7 +57,8 @@ def first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     ):
         if old["geometry"][key] != new["geometry"][key]:
             return f"{what}{_values(key, old['geometry'], new['geometry'])}"
-    if old["record"] != new["record"]:
+    # The order of the fields is the order of the caption.
+    if list(old["record"].items()) != list(new["record"].items()):
         fields = [
             name
             for name in {**old["record"], **new["record"]}

@@ -153,13 +153,13 @@ def read_attributes(folder: Path) -> dict[str, Any]:
     HaikuError
         The folder is no encoding, or was written by a newer version.
     """
-    if not folder.is_dir():
+    if not folder.exists():
         raise HaikuError(f"{folder.name} does not exist: encode the slide first.")
     try:
         text = (folder / "zarr.json").read_text(encoding="utf-8")
         attributes = json.loads(text)["attributes"]
         known = attributes["format"] == FORMAT
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         known = False
     except (OSError, ValueError, KeyError, TypeError) as error:
         if _is_zarr(folder):

@@ -77,8 +77,10 @@ class WriteLock:
                 return  # the next writer has it open already and takes it over
         else:
             # Unlinked while still held: whoever waits sees that its file is gone.
-            self.path.unlink(missing_ok=True)
-            os.close(handle)
+            try:
+                self.path.unlink(missing_ok=True)
+            finally:
+                os.close(handle)
 
     def _take(self, handle: int) -> bool:
         """Lock the open file; False when it was removed meanwhile."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,8 @@ from napari_haiku.errors import HaikuError
 from napari_haiku.model.scaling import ChannelScaling, fit_scaling
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     import torch
 
     from napari_haiku.model.devices import Device
@@ -172,6 +173,8 @@ class TissueModel(ABC):
             The model has no text tower.
         """
         self._need("text")
+        if isinstance(captions, str):
+            raise HaikuError("Give the captions as a list of sentences, not as one sentence.")
         texts = [str(text) for text in captions]
         return self._batched(len(texts), batch_size, lambda rows: self._text_vectors(texts[rows]))
 
@@ -218,7 +221,7 @@ class TissueModel(ABC):
                 f"The model {self.name} has no {words[modality]} tower: choose another model."
             )
 
-    def _batched(self, n: int, batch_size: int, encode: Any) -> Vectors:
+    def _batched(self, n: int, batch_size: int, encode: Callable[[slice], torch.Tensor]) -> Vectors:
         import torch
 
         out = np.empty((n, self.dim), np.float32)

@@ -52,12 +52,12 @@ _EPITHELIAL = np.isin(CELL_TYPES, ("tumour epithelium", "normal epithelium"))
 # Cells per mm2 of open stroma in each niche, before neighbours push each other out.
 _DENSITY: dict[str, float] = {
     "tumour": 3300,
-    "tumour margin": 4600,
+    "tumour margin": 4100,
     "stroma": 1900,
-    "immune aggregate": 34000,
-    "vessel-rich stroma": 3400,
+    "immune aggregate": 28000,
+    "vessel-rich stroma": 3000,
     "necrosis": 1100,
-    "normal epithelium": 4800,
+    "normal epithelium": 4200,
     "fat or lumen": 160,
 }
 

@@ -34,8 +34,8 @@ _MYELOID = ("macrophage M1", "macrophage M2", "neutrophil", "dendritic", "mast")
 # Mean expression by type, 1 being a clearly positive cell.
 _MEAN: dict[str, dict[str, float]] = {
     "DAPI": dict.fromkeys(CELL_TYPES, 1.0)
-    | {"tumour epithelium": 0.75, "normal epithelium": 0.8}
-    | dict.fromkeys(("CD8 T", "CD4 T", "Treg", "B"), 1.25),
+    | {"tumour epithelium": 0.9, "normal epithelium": 0.9}
+    | dict.fromkeys(("CD8 T", "CD4 T", "Treg", "B"), 1.12),
     "PanCK": {"tumour epithelium": 0.85, "normal epithelium": 0.8},
     "ECad": {"tumour epithelium": 0.8, "normal epithelium": 0.95},
     "EpCAM": {"tumour epithelium": 0.85, "normal epithelium": 0.6},

@@ -32,7 +32,7 @@ _BODY_E, _BODY_H, _NUCLEAR = np.array([_DYE[name] for name in CELL_TYPES], np.fl
 
 _HEMATOXYLIN = np.array((0.61, 0.69, 0.39))
 _EOSIN = np.array((0.09, 0.99, 0.16))
-_HEMOGLOBIN = np.array((0.28, 0.95, 0.72), np.float32)
+_HEMOGLOBIN = np.array((0.30, 1.0, 0.66), np.float32)
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,7 @@ def _add_spaces(
     for space in (lumen, fat):
         eosin *= 1 - space
         hematoxylin *= 1 - space
-    discs = np.clip(0.8 + 0.5 * tiled(band_texture(rng, _TILE, 1.3, 3.2), shape), 0.05, 1.3)
+    discs = np.clip(0.9 + 0.35 * tiled(band_texture(rng, _TILE, 1.3, 3.2), shape), 0.3, 1.3)
     return lumen * discs * resample(plan.blood.astype(np.float32), shape)
 
 

@@ -43,10 +43,10 @@ PLACEBO: dict[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
 _SHOWN = len(PLACEBO) // 2
 
 _AREA = {
-    "tumour": 0.29,
+    "tumour": 0.33,
     "tumour margin": 0.0,  # the rim of stroma around tumour; its share scales the rim's width
     "stroma": 0.24,
-    "immune aggregate": 0.14,
+    "immune aggregate": 0.115,
     "vessel-rich stroma": 0.14,
     "necrosis": 0.055,
     "normal epithelium": 0.14,

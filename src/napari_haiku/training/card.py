@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from napari_haiku.atlas.manifest import ManifestSlide
 from napari_haiku.notices import RESEARCH_USE
-from napari_haiku.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari_haiku.atlas.manifest import ManifestSlide
+    from napari_haiku.training.config import TrainConfig
 
 
 def model_card(

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_haiku.atlas.manifest import ManifestSlide, read_manifest
 from napari_haiku.errors import HaikuError
 from napari_haiku.images.reading import open_image
-from napari_haiku.images.slide_image import SlideImage
 from napari_haiku.jobs import Progress
-from napari_haiku.model.compact.config import CompactConfig
-from napari_haiku.training.config import TrainConfig
 from napari_haiku.training.tissue_cache import CachedSlide, cache_slide
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_haiku.images.slide_image import SlideImage
+    from napari_haiku.model.compact.config import CompactConfig
+    from napari_haiku.training.config import TrainConfig
 
 # Fewer patients than this and none can be spared for validation.
 FEW_PATIENTS = 8
@@ -100,7 +103,7 @@ def split_patients(slides: list[TrainingSlide], config: TrainConfig) -> set[str]
 
 
 def training_images(slides: list[TrainingSlide], config: TrainConfig) -> list[dict[str, Any]]:
-    """What the model card remembers of the images, so that they are recognised later."""
+    """List what the model card remembers of the images, to recognise them later."""
     images = []
     for slide in slides:
         region = config.regions_um.get(slide.entry.slide_id)

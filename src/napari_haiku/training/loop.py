@@ -5,13 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from tokenizers import Tokenizer
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.jobs import Progress
@@ -33,10 +31,16 @@ from napari_haiku.training.cohort import (
     split_patients,
     training_images,
 )
-from napari_haiku.training.config import TrainConfig
 from napari_haiku.training.objective import pairwise_clip
 from napari_haiku.training.sampler import Batch, BatchSampler
 from napari_haiku.training.validation import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from tokenizers import Tokenizer
+
+    from napari_haiku.training.config import TrainConfig
 
 # Captions drawn per record when the words are learnt, so that every template occurs.
 CAPTIONS_PER_RECORD = 12
@@ -188,9 +192,9 @@ class _Run:
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimiser.step()
-        self.curves.append({"step": number + 1, "figure": "loss", "value": float(loss)})
+        self.curves.append({"step": number + 1, "figure": "loss", "value": float(loss.detach())})
         self.curves += [
-            {"step": number + 1, "figure": f"loss {name}", "value": float(part)}
+            {"step": number + 1, "figure": f"loss {name}", "value": float(part.detach())}
             for name, part in parts.items()
         ]
 
@@ -267,7 +271,7 @@ class _Run:
 def _captions(slides: list[TrainingSlide], kept_out: set[str], config: TrainConfig) -> list[str]:
     records = [s.entry.record for s in slides if s.entry.patient_id not in kept_out]
     return [
-        training_caption(record, replace(config).dropped_fields / 2, (config.seed, i, draw))
+        training_caption(record, config.dropped_fields / 2, (config.seed, i, draw))
         for i, record in enumerate(records)
         for draw in range(CAPTIONS_PER_RECORD)
         if record

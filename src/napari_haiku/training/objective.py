@@ -40,7 +40,7 @@ def pairwise_clip(
     ----------
     Haiku, arXiv 2605.00925, pairwise CLIP objective.
     """
-    unit = {name: functional.normalize(rows.float(), dim=1) for name, rows in vectors.items()}
+    unit = {name: functional.normalize(_at_least_float32(v), dim=1) for name, v in vectors.items()}
     chosen = pairs or tuple(combinations(unit, 2))
     rows = {len(v) for v in unit.values()}
     if not chosen or len(rows) != 1 or min(rows) < 2:
@@ -53,3 +53,7 @@ def pairwise_clip(
             functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)
         ) / 2
     return torch.stack(list(parts.values())).mean(), parts
+
+
+def _at_least_float32(rows: Tensor) -> Tensor:
+    return rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_haiku.training.tissue_cache import CachedSlide
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_haiku.training.tissue_cache import CachedSlide
 
 MIN_TISSUE = 0.4
 TRIES = 200

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from napari_haiku.clinical import Record
 from napari_haiku.errors import HaikuError
-from napari_haiku.images.slide_image import SlideImage
 from napari_haiku.images.tissue import tissue_mask
-from napari_haiku.model.compact.config import CompactConfig
 from napari_haiku.model.compact.preprocessing import pool_cells
 from napari_haiku.model.scaling import fit_scaling
 from napari_haiku.storage import write_json
-from napari_haiku.training.config import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from napari_haiku.clinical import Record
+    from napari_haiku.images.slide_image import SlideImage
+    from napari_haiku.model.compact.config import CompactConfig
+    from napari_haiku.training.config import Box
 
 # Rows of the resampled slide worked on at a time; a multiple of any cell size.
 BAND = 512
@@ -68,7 +73,7 @@ class CachedSlide:
             - table[row + side, column]
             + table[row, column]
         )
-        return area / side**2
+        return area / np.float32(side**2)
 
 
 def cache_slide(
@@ -146,7 +151,7 @@ def _write(
             out[top : top + band.shape[0]] = np.rint(band).clip(0, 255).astype(np.uint8)
         out.flush()
     if mif is not None:
-        keep = [i for i in mif.used_channels]
+        keep = list(mif.used_channels)
         markers = [str(mif.markers[i]) for i in keep]
         overview = mif.read_region(len(mif.levels) - 1, 0, 10**9, 0, 10**9)[keep]
         scaling = fit_scaling(overview, None)
@@ -173,7 +178,7 @@ def _write(
     write_json(home / "done.json", {"markers": markers})
 
 
-def _memmap(path: Path, dtype: type, shape: tuple[int, ...]) -> NDArray[np.generic]:
+def _memmap(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
     return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional
 
 from napari_haiku.clinical import caption
-from napari_haiku.model.compact.network import CompactNetwork
 from napari_haiku.model.compact.preprocessing import he_normalise
 from napari_haiku.model.compact.words import word_ids
 from napari_haiku.training.sampler import MIN_TISSUE
-from napari_haiku.training.tissue_cache import CachedSlide
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_haiku.model.compact.network import CompactNetwork
+    from napari_haiku.training.tissue_cache import CachedSlide
 
 
 def validate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_haiku.errors import HaikuError
@@ -27,6 +27,9 @@ class Preview:
 
     Parameters
     ----------
+    request : EncodeRequest
+        What would be encoded; ids that the user never types are those of the
+        encoding in place, where there is one.
     grid : PatchGrid
         Patches on tissue.
     seconds : float
@@ -41,6 +44,7 @@ class Preview:
         What differs, when another encoding is in the place; else "".
     """
 
+    request: EncodeRequest
     grid: PatchGrid
     seconds: float
     size_bytes: int
@@ -68,6 +72,7 @@ def preview(request: EncodeRequest, model: TissueModel) -> Job[Preview]:
     found, done, conflict = None, 0, ""
     if request.output.exists():
         try:
+            request = _continuing(request)
             started = find_started(request.output, inputs_of(request, model))
         except HaikuError as error:
             conflict = str(error)
@@ -77,7 +82,7 @@ def preview(request: EncodeRequest, model: TissueModel) -> Job[Preview]:
                 done = earlier.n_patches
                 found = warmed(earlier) if earlier.complete else None
     if found is not None:
-        return Preview(found.grid, 0.0, 0, found=found, done=done)
+        return Preview(request, found.grid, 0.0, 0, found=found, done=done)
     grid = make_grid(
         request.he,
         request.mif,
@@ -88,11 +93,27 @@ def preview(request: EncodeRequest, model: TissueModel) -> Job[Preview]:
     yield Progress(0, 0, "Timing a few patches")
     per_patch = _seconds_per_patch(request, model, grid)
     return Preview(
+        request,
         grid,
         per_patch * (len(grid) - done),
         len(grid) * _bytes_per_patch(request, model),
         done=done,
         conflict=conflict,
+    )
+
+
+def _continuing(request: EncodeRequest) -> EncodeRequest:
+    """Take over what the window does not ask for: ids, region and an untyped record."""
+    from napari_haiku.encoding.layout import read_attributes
+
+    inputs = read_attributes(request.output)["inputs"]
+    region = inputs["geometry"]["region_um"]
+    return replace(
+        request,
+        slide_id=inputs["slide_id"],
+        patient_id=inputs["patient_id"],
+        record=request.record or inputs["record"],
+        region_um=None if region is None else tuple(region),
     )
 
 

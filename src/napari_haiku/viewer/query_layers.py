@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,7 +67,7 @@ def show_hits(
     ranks: Sequence[int],
     patch_um: float,
 ) -> Layer:
-    """Ring the hits that lie on this slide, each with its rank.
+    """Ring the hits that lie on this slide.
 
     Parameters
     ----------
@@ -81,7 +81,6 @@ def show_hits(
         Side of a patch.
     """
     centres = np.asarray(positions_um, float)[:MOST_HITS, ::-1].reshape(-1, 2)
-    names = np.array([str(rank) for rank in ranks[:MOST_HITS]], dtype=object)
     drop_layer(viewer, HITS)
     made = put_layer(
         viewer,
@@ -90,13 +89,11 @@ def show_hits(
         centres,
         name="Hits",
         size=patch_um * 1.2,
-        features={"rank": names},
-        text={
-            "string": "{rank}",
-            "color": "white",
-            "size": 10,
-            "anchor": "upper_right",
+        features={
+            "rank": np.asarray(ranks[:MOST_HITS], int),
+            "label": np.array([""] * len(centres), dtype=object),
         },
+        text={"string": "{label}", "color": "white", "size": 10, "anchor": "upper_right"},
         face_color="transparent",
         border_color=HIT_COLOUR,
         border_width=0.12,
@@ -106,6 +103,17 @@ def show_hits(
     )
     made.editable = False
     return made
+
+
+def number_hits(viewer: napari.Viewer, ranks: Collection[int]) -> None:
+    """Write the rank beside these hits and beside no other."""
+    layer = layer_in_slot(viewer, HITS)
+    if layer is None:
+        return
+    features = layer.features.copy()
+    features["label"] = [str(rank) if rank in ranks else "" for rank in features["rank"]]
+    layer.features = features
+    layer.refresh_text()
 
 
 def dim_hits(viewer: napari.Viewer) -> None:
@@ -184,6 +192,6 @@ def mark_hit(viewer: napari.Viewer, rank: int | None) -> None:
     layer = layer_in_slot(viewer, HITS)
     if layer is None or not len(layer.data):
         return
-    ranks = [str(value) for value in layer.features["rank"]]
-    colours = ["white" if rank is not None and r == str(rank) else HIT_COLOUR for r in ranks]
-    layer.border_color = colours
+    layer.border_color = [
+        "white" if other == rank else HIT_COLOUR for other in layer.features["rank"]
+    ]

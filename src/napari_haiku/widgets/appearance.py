@@ -32,7 +32,8 @@ def dock_stylesheet(theme_id: str) -> str:
     theme = get_theme(theme_id)
     light = is_light(theme_id)
     error = theme.error.as_hex()
-    current = theme.current.as_hex()
+    # The light theme's own accent is too pale for white words.
+    current = "#3A57C0" if light else theme.current.as_hex()
     foreground = theme.foreground.as_hex()
     muted = secondary_text(theme_id)
     tint = {

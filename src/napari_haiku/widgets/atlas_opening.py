@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QFileDialog
 
 from napari_haiku.errors import HaikuError
+from napari_haiku.viewer.encoding_place import SUFFIX
 
 if TYPE_CHECKING:
     from napari_haiku.atlas.store import Atlas
@@ -67,7 +68,7 @@ class AtlasOpening:
         encoding = self._dock.workspace.encoding
         if encoding is None:
             return
-        target = free_name(encoding.path.parent, f"{encoding.path.stem}.atlas")
+        target = free_name(encoding.path.parent, f"{encoding.path.name.removesuffix(SUFFIX)}.atlas")
         self._dock.run(
             build_atlas([encoding], target),
             lambda atlas: self._put(atlas, OTHER_REGION_UM),

@@ -60,7 +60,7 @@ class BiomarkersDock(HaikuDock):
         self._atlas_of_result: Atlas | None = None
         self._stale = False
         self.region_um: tuple[float, float, float, float] | None = None
-        self.heading("Markers", self.note("agreement with measured (r)"))
+        self._heading("Markers", "agreement with measured (r)")
         self.table = BiomarkerTable()
         self.body.addWidget(self.table)
         self.blend = QCheckBox("Blend the ticked markers")
@@ -71,7 +71,7 @@ class BiomarkersDock(HaikuDock):
         self.body.addWidget(self.settings)
         self.legend = LegendBar()
         self.body.addWidget(self.legend)
-        self.heading("Evidence at the ringed patch", self.note("click another to change"))
+        self._heading("Evidence at the ringed patch", "click another to change")
         self.evidence = EvidencePanel()
         self.body.addWidget(self.evidence)
         self.notes: dict[str, QLabel] = {}
@@ -337,6 +337,11 @@ class BiomarkersDock(HaikuDock):
         if self.region_um is None:
             return None
         return rows_inside(encoding.centres_um, self.region_um)
+
+    def _heading(self, text: str, beside: str) -> None:
+        label = self.note(beside)
+        label.setWordWrap(False)
+        self.heading(text, label)
 
     def _build_more(self) -> None:
         more = QCollapsible("More")

@@ -113,6 +113,11 @@ class EncodeDock(HaikuDock):
             )
         self.again.setVisible(encoding is not None and not self.is_running("main"))
 
+    @property
+    def ready(self) -> bool:
+        """Whether the tissue was found and nothing is under way."""
+        return self._preview is not None and not self._settle.isActive() and not self.is_running()
+
     def press_primary(self) -> None:
         """Encode, or hand over to Similar tissue."""
         if self.workspace.encoding is not None:
@@ -303,7 +308,7 @@ class EncodeDock(HaikuDock):
         model, shown = self.workspace.model, self._preview
         if model is None or shown is None:
             return
-        request = self.request()
+        request = shown.request
         slide = (self.workspace.he, self.workspace.mif)
         self._filled = -_FILL_EVERY
         self.run(

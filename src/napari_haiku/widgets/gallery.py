@@ -146,6 +146,7 @@ class Gallery(QWidget):
 
     hovered = Signal(int)
     clicked = Signal(int)
+    turned = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -226,6 +227,12 @@ class Gallery(QWidget):
         self.pager.setVisible(total > len(self.tiles))
         self.previous.setEnabled(first > 0)
         self.next.setEnabled(first + len(shown) < total)
+        self.turned.emit()
+
+    @property
+    def ranks_in_view(self) -> frozenset[int]:
+        """Ranks of the hits on the page shown."""
+        return frozenset(tile.card.rank for tile in self.tiles if tile.card is not None)
 
 
 def _pixmap(thumbnail: NDArray[np.uint8]) -> QPixmap:

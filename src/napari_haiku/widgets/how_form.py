@@ -73,6 +73,7 @@ class HowForm(QWidget):
             if column == 0:
                 label.setFixedWidth(LABEL_WIDTH)
             widget.setAccessibleName(name)
+            widget.setMinimumWidth(76)
             grid.addWidget(label, line, column)
             grid.addWidget(widget, line, column + 1)
         grid.addWidget(self.why, 2, 0, 1, 4)
@@ -141,6 +142,6 @@ def _um_box(tooltip: str) -> QDoubleSpinBox:
     box.setSuffix(" µm")
     box.setValue(100.0)
     box.setKeyboardTracking(False)
-    box.setMinimumWidth(84)
+    box.setMinimumWidth(76)
     box.setToolTip(tooltip)
     return box

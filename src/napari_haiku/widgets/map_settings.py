@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QFlowLayout
 from superqt.utils import signals_blocked
 
 from napari_haiku.viewer.marker_maps import MapSettings
@@ -35,7 +36,7 @@ _SHOWS: dict[Show, str] = {
     "Difference": "Predicted minus measured: orange is too high, blue too low.",
 }
 _NOT_MEASURED = "This marker was not measured on this slide."
-_LABEL_WIDTH = 74
+_LABEL_WIDTH = 48
 _LARGEST = 1e9
 
 
@@ -50,6 +51,10 @@ class MapSettingsForm(QWidget):
         self.show_choice = Segments(_SHOWS)
         self.rule = QComboBox()
         self.rule.addItems(list(_RULES))
+        self.rule.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.rule.setMinimumContentsLength(6)
         self.rule.setToolTip("The values at both ends of the colour bar.")
         self.rule.setAccessibleName("Limits")
         self.same = QCheckBox("same on all slides")
@@ -120,10 +125,11 @@ class MapSettingsForm(QWidget):
         self._fixed.setLayout(fixed)
         self._fixed.hide()
         column.addWidget(self._fixed)
-        checks = QHBoxLayout()
+        # Side by side where the font allows it.
+        checks = QFlowLayout()
+        checks.setContentsMargins(0, 0, 0, 0)
         checks.addWidget(self.grey)
         checks.addWidget(self.hatch)
-        checks.addStretch(1)
         column.addLayout(checks)
 
     def _on_show(self, label: str) -> None:

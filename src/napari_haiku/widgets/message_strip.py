@@ -9,7 +9,6 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QApplication,
     QFrame,
-    QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
@@ -17,6 +16,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QFlowLayout
 
 State = Literal["done", "running", "caution", "failed"]
 Action = tuple[str, Callable[[], object]]
@@ -41,15 +41,16 @@ class MessageStrip(QFrame):
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
         self._bar.setFixedHeight(6)
-        self._buttons = QHBoxLayout()
+        self._button_box = QWidget()
+        self._buttons = QFlowLayout(self._button_box)
         self._buttons.setContentsMargins(0, 0, 0, 0)
-        self._buttons.addStretch(1)
+        self._shown_buttons: list[QPushButton] = []
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 5, 8, 5)
         column.setSpacing(4)
         column.addWidget(self._label)
         column.addWidget(self._bar)
-        column.addLayout(self._buttons)
+        column.addWidget(self._button_box)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self.clear()
 
@@ -61,8 +62,7 @@ class MessageStrip(QFrame):
     @property
     def buttons(self) -> list[QPushButton]:
         """Buttons on show, left to right."""
-        widgets = (self._buttons.itemAt(i).widget() for i in range(self._buttons.count()))
-        return [widget for widget in widgets if isinstance(widget, QPushButton)]
+        return list(self._shown_buttons)
 
     def say(
         self,
@@ -136,10 +136,12 @@ class MessageStrip(QFrame):
             self.style().polish(self)
 
     def _set_buttons(self, actions: Sequence[Action]) -> None:
-        for button in self.buttons:
+        for button in self._shown_buttons:
             self._buttons.removeWidget(button)
             button.hide()
             button.deleteLater()
+        self._shown_buttons = []
+        self._button_box.setVisible(bool(actions))
         for label, slot in actions:
             self._add_button(label, slot)
 
@@ -147,6 +149,8 @@ class MessageStrip(QFrame):
         button = QPushButton(label)
         button.clicked.connect(lambda _checked=False: slot())
         self._buttons.addWidget(button)
+        self._shown_buttons.append(button)
+        self._button_box.setVisible(True)
 
 
 def _escaped(text: str) -> str:

@@ -80,7 +80,9 @@ class NichesDock(HaikuDock):
         self.row("Group by", self.group_by, self.smooth, tooltip="What makes two patches alike.")
         self.table = NicheTable()
         self.body.addWidget(self.table)
-        self.heading("Markers per niche", self.note("against the rest of the tissue"))
+        beside = self.note("against the rest of the tissue")
+        beside.setWordWrap(False)
+        self.heading("Markers per niche", beside)
         self.heat = HeatMap()
         self.body.addWidget(self.heat)
         self.caution = self.note(

@@ -10,6 +10,8 @@ from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QWidget
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_PADDING = 4
+
 
 class Segments(QWidget):
     """Choose one of a few.
@@ -31,13 +33,16 @@ class Segments(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(1)
         for label, tooltip in choices.items():
-            button = QPushButton(label)
+            # Qt reads a single ampersand as a mnemonic.
+            button = QPushButton(label.replace("&", "&&"))
             button.setCheckable(True)
             button.setProperty("haiku", "segment")
             button.setToolTip(tooltip)
             button.clicked.connect(lambda _checked=False, name=label: self.chosen.emit(name))
             self._group.addButton(button)
             self.buttons[label] = button
+            # A style sheet's padding must not make the row wider than the dock.
+            button.setMinimumWidth(button.fontMetrics().horizontalAdvance(label) + 2 * _PADDING)
             row.addWidget(button, 1)
         next(iter(self.buttons.values())).setChecked(True)
 

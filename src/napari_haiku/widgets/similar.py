@@ -16,6 +16,7 @@ from napari_haiku.viewer.canvas import fly_to
 from napari_haiku.viewer.finding import Found, Question, find, vectors_of
 from napari_haiku.viewer.layer_slots import drop_layer, layer_in_slot
 from napari_haiku.viewer.legend import Legend
+from napari_haiku.viewer.one_map import show_only
 from napari_haiku.widgets.dock import HaikuDock, Need
 from napari_haiku.widgets.filter_chips import FilterChips
 from napari_haiku.widgets.gallery import Gallery
@@ -109,6 +110,7 @@ class SimilarDock(HaikuDock):
         self.count.activated.connect(lambda _index: self.search())
         self.gallery.hovered.connect(self._hover)
         self.gallery.clicked.connect(self._fly)
+        self.gallery.turned.connect(self._number_hits)
         self.overlay.toggled.connect(self._toggle_overlay)
         events = self.workspace.events
         self.follow(events.selection, self._selected)
@@ -276,9 +278,13 @@ class SimilarDock(HaikuDock):
             [card.rank for card in here],
             found.question.encoding.patch_um,
         )
+        self._number_hits()
         self._show_overlay()
         self.remark.setText(_same_patient(found))
         self.remark.setVisible(bool(self.remark.text()))
+
+    def _number_hits(self) -> None:
+        query_layers.number_hits(self.viewer, self.gallery.ranks_in_view)
 
     def _show_overlay(self) -> None:
         found = self.found
@@ -291,6 +297,7 @@ class SimilarDock(HaikuDock):
                 layer.visible = False
             return
         shown = query_layers.show_similarity(self.viewer, found.question.encoding.grid, likeness)
+        show_only(self.viewer, (query_layers.SIMILARITY, query_layers.HITS))
         low, high = shown.contrast_limits
         self.legend.show_legend(
             Legend(
@@ -354,9 +361,14 @@ def _same_patient(found: Found) -> str:
     ranks = found.same_patient
     if not ranks:
         return ""
-    named = ", ".join(str(rank) for rank in ranks[:8]) + (", ..." if len(ranks) > 8 else "")
-    which = f"Hit {named} is" if len(ranks) == 1 else f"Hits {named} are"
-    return f"{which} the same patient, other region. {SAME_PATIENT}"
+    if len(ranks) == len(found.cards):
+        which = "All hits are"
+    elif len(ranks) == 1:
+        which = f"Hit {ranks[0]} is"
+    else:
+        named = ", ".join(str(rank) for rank in ranks[:8]) + (", ..." if len(ranks) > 8 else "")
+        which = f"Hits {named} are"
+    return f"{which} from the same patient. {SAME_PATIENT}"
 
 
 def _read(

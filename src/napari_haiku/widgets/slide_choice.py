@@ -60,7 +60,7 @@ class SlideChoice(QWidget):
             label = QLabel(name)
             label.setFixedWidth(LABEL_WIDTH)
             widget.setAccessibleName(name)
-            widget.setMinimumContentsLength(8)
+            widget.setMinimumWidth(80)
             widget.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_haiku.errors import HaikuError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ARCHITECTURE = "compact"
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
@@ -24,8 +22,14 @@ from napari_haiku.model.compact.network import CompactNetwork
 from napari_haiku.model.compact.preprocessing import he_input, mif_input
 from napari_haiku.model.compact.words import unknown_words, word_ids
 from napari_haiku.model.devices import Device, choose_device
-from napari_haiku.model.scaling import ChannelScaling
 from napari_haiku.storage import write_bytes, write_json, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from napari_haiku.model.scaling import ChannelScaling
 
 CONFIG, WEIGHTS, TOKENIZER, CARD = (
     "config.json",

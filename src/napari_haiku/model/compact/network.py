@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from napari_haiku.model.compact.config import CompactConfig
 from napari_haiku.model.compact.towers import HETower, MIFTower, TextTower
+
+if TYPE_CHECKING:
+    from napari_haiku.model.compact.config import CompactConfig
 
 
 class CompactNetwork(nn.Module):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 HE_MEAN, HE_STD = 0.7, 0.2
 # log1p(20 x) / log1p(20) spreads the dim values without touching 0 and 1.

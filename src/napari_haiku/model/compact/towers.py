@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -17,7 +19,7 @@ class HETower(nn.Module):
         super().__init__()
         sizes = [3, width, 2 * width, 4 * width, 8 * width]
         layers: list[nn.Module] = []
-        for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+        for before, after in itertools.pairwise(sizes):
             layers += [_convolution(before, after, 2), _convolution(after, after, 1)]
         self.features = nn.Sequential(*layers)
         self.head = nn.Sequential(

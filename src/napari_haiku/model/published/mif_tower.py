@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_haiku.model.published.config import MifSizes
 
 # Tokens worked on at a time outside training: small enough to stay in a CPU's cache.
-CHUNK_TOKENS = 2048
+CHUNK_TOKENS = 4096
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,152 @@
+"""The compact model: invariants of encoding, strict files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from napari_haiku.errors import HaikuError
+from napari_haiku.model.compact.config import CompactConfig
+from napari_haiku.model.compact.model import CompactModel
+from napari_haiku.model.compact.network import CompactNetwork
+from napari_haiku.model.compact.words import learn_words
+from napari_haiku.model.devices import choose_device
+from napari_haiku.model.loading import load_model
+
+RNG = np.random.default_rng(0)
+MARKERS = ["DAPI", "CD8", "PanCK"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    words = learn_words(["colon stage two"] * 2)
+    config = CompactConfig("tiny", tuple(MARKERS), words.get_vocab_size(), he_width=4, dim=16)
+    network = CompactNetwork(config)
+    CompactModel(network, words, {"licence": "none"}, choose_device("cpu"), "").save(tmp_path / "m")
+    return tmp_path / "m"
+
+
+@pytest.fixture
+def model(folder: Path) -> CompactModel:
+    loaded = load_model(folder, device="cpu")
+    assert isinstance(loaded, CompactModel)
+    return loaded
+
+
+def test_saving_and_loading_keeps_the_vectors(model: CompactModel, tmp_path: Path) -> None:
+    model.save(tmp_path / "again")
+    again = load_model(tmp_path / "again", device="cpu")
+    patches = RNG.integers(0, 255, (2, 96, 96, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(model.encode_he(patches, 1.04), again.encode_he(patches, 1.04))
+    assert again.fingerprint == model.fingerprint
+
+
+def test_order_of_the_channels_does_not_matter(model: CompactModel) -> None:
+    patches = RNG.integers(0, 255, (4, 3, 96, 96), dtype=np.uint8)
+    order = [2, 0, 1]
+    one = model.encode_mif(patches, MARKERS, 1.04)
+    two = model.encode_mif(patches[:, order], [MARKERS[i] for i in order], 1.04)
+    np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+def test_the_name_of_a_channel_matters(model: CompactModel) -> None:
+    patches = RNG.integers(0, 255, (4, 2, 96, 96), dtype=np.uint8)
+    one = model.encode_mif(patches, ["DAPI", "CD8"], 1.04)
+    two = model.encode_mif(patches, ["DAPI", "PanCK"], 1.04)
+    assert np.abs(one - two).max() > 1e-4
+
+
+def test_markers_never_seen_are_alike(model: CompactModel) -> None:
+    patches = RNG.integers(0, 255, (2, 2, 96, 96), dtype=np.uint8)
+    one = model.encode_mif(patches, ["DAPI", "Mystery"], 1.04)
+    two = model.encode_mif(patches, ["DAPI", "Another"], 1.04)
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_batch_size_changes_nothing(model: CompactModel, batch_size: int) -> None:
+    patches = RNG.integers(0, 255, (7, 96, 96, 3), dtype=np.uint8)
+    np.testing.assert_allclose(
+        model.encode_he(patches, 1.04, batch_size=batch_size),
+        model.encode_he(patches, 1.04),
+        atol=1e-5,
+    )
+
+
+def test_the_same_tissue_at_another_pixel_size_is_alike(model: CompactModel) -> None:
+    coarse = np.kron(RNG.integers(60, 200, (12, 12, 3)), np.ones((8, 8, 1))).astype(np.uint8)[None]
+    fine = coarse.repeat(2, 1).repeat(2, 2)
+    a, b = model.encode_he(coarse, 100 / 96), model.encode_he(fine, 50 / 96)
+    assert float((a * b).sum()) > 0.99
+
+
+def test_intensity_units_do_not_matter(model: CompactModel) -> None:
+    patches = RNG.integers(0, 200, (3, 3, 96, 96)).astype(np.uint8)
+    np.testing.assert_allclose(
+        model.encode_mif(patches, MARKERS, 1.04),
+        model.encode_mif(patches.astype(np.uint16) * 256, MARKERS, 1.04),
+        atol=1e-4,
+    )
+
+
+def test_wrong_inputs_are_named(model: CompactModel) -> None:
+    with pytest.raises(HaikuError, match="uint8"):
+        model.encode_he(np.zeros((1, 96, 96, 3), np.float32), 1.0)
+    with pytest.raises(HaikuError, match="3 channels but 2"):
+        model.encode_mif(np.zeros((1, 3, 96, 96)), ["DAPI", "CD8"], 1.0)
+    with pytest.raises(HaikuError, match="positive number"):
+        model.encode_he(np.zeros((1, 96, 96, 3), np.uint8), 0)
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "model.safetensors", "tokenizer.json", "card.json"]
+)
+def test_a_missing_or_broken_file_is_named(folder: Path, name: str) -> None:
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(HaikuError, match=r"config\.json|model\.safetensors|tokenizer\.json|card"):
+        load_model(folder)
+    (folder / name).unlink()
+    with pytest.raises(HaikuError, match=name.replace(".", r"\.")):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"dim": "x"}, "'dim'"),
+        ({"dim": 8}, "other sizes"),
+        ({"foo": 1}, "'foo'"),
+        ({"architecture": "other"}, "'other'"),
+        ({"markers": ["a"]}, "other sizes"),
+    ],
+)
+def test_a_configuration_that_does_not_fit_is_named(
+    folder: Path, change: dict[str, object], says: str
+) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **change}))
+    with pytest.raises(HaikuError, match=says):
+        load_model(folder)
+
+
+def test_weights_that_do_not_fit_are_named(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    first = sorted(tensors)[0]
+    save_file({k: v for k, v in tensors.items() if k != first}, folder / "model.safetensors")
+    with pytest.raises(HaikuError, match=f"lacks {first}"):
+        load_model(folder)
+    save_file({**tensors, "zz": torch.ones(1)}, folder / "model.safetensors")
+    with pytest.raises(HaikuError, match="does not know zz"):
+        load_model(folder)
+    broken = tensors["he.head.0.bias"].clone()
+    broken[0] = float("nan")
+    save_file({**tensors, "he.head.0.bias": broken}, folder / "model.safetensors")
+    with pytest.raises(HaikuError, match="no numbers"):
+        load_model(folder)
