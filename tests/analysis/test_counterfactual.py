@@ -75,8 +75,11 @@ def test_table_has_every_niche_and_marker_and_adds_up(to_four):
     assert table["n"].tolist() == [24] * 12
     np.testing.assert_allclose(table["shift"], table["counterfactual"] - table["baseline"])
     assert (table["ci_low"] <= table["ci_high"]).all()
-    assert (table["tissue_low"] <= table["shift"] + 1e-9).all()
-    assert (table["tissue_high"] >= table["shift"] - 1e-9).all()
+    # Niche 1 lies in two blocks only, so its evenness is not estimable.
+    assert table.loc[table["niche"] == 1, ["tissue_low", "tissue_high"]].isna().all().all()
+    rest = table[table["niche"] != 1]
+    assert (rest["tissue_low"] <= rest["shift"] + 1e-9).all()
+    assert (rest["tissue_high"] >= rest["shift"] - 1e-9).all()
 
 
 def test_niche_figures_are_the_means_of_the_patches(to_four, bands):
@@ -105,7 +108,6 @@ def test_edit_and_its_reverse_are_opposite(query, atlas, bands, to_four):
             back.shifts[column], -to_four.shifts[column], rtol=1e-6, atol=1e-12
         )
     np.testing.assert_allclose(back.shifts["ci_low"], -to_four.shifts["ci_high"], atol=1e-9)
-    np.testing.assert_allclose(back.shifts["p"], to_four.shifts["p"], rtol=1e-6)
     np.testing.assert_array_equal(back.neighbours_before, to_four.neighbours_after)
 
 

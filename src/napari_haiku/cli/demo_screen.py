@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from napari_haiku.cli.demo_window import PICTURE, STAY, TAKEN
 from napari_haiku.cli.virtual_display import HOW_TO_GET, find_xvfb, has_display, virtual_display
-from napari_haiku.cli.window_check import check_window, explain
+from napari_haiku.cli.window_check import check_window
 from napari_haiku.errors import HaikuError
 
 if TYPE_CHECKING:
@@ -105,10 +105,7 @@ def _process(
             if pictures is None:
                 process.wait()
                 messages.seek(0)
-                raise HaikuError(
-                    f"The journey in the window failed, see {LOG} (the figures are in "
-                    f"summary.json): {explain(messages.read())}"
-                )
+                raise HaikuError(_failure(messages.read()))
             yield pictures
             process.wait()
         finally:
@@ -116,6 +113,12 @@ def _process(
             if process.poll() is None:
                 process.terminate()
                 process.wait()
+
+
+def _failure(messages: str) -> str:
+    lines = [line.strip() for line in messages.splitlines() if line.strip()]
+    last = lines[-1].rstrip(".") if lines else "it gave no reason"
+    return f"The window could not show the journey ({last}): see {LOG}; the figures are kept."
 
 
 def _pictures(said: Iterable[str]) -> list[str] | None:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from napari_haiku.cli.demo_plan import DemoPlan
+from napari_haiku.errors import HaikuError
 
 PICTURE = "picture"
 TAKEN = "taken"
@@ -33,5 +34,15 @@ def _fields(plan: DemoPlan) -> dict[str, object]:
     return {name: getattr(plan, name) for name in asdict(plan)}
 
 
+def main(arguments: list[str]) -> int:
+    """Walk the journey that the arguments name; return the exit code."""
+    try:
+        walk(Path(arguments[0]), Path(arguments[1]), stay=STAY in arguments[2:])
+    except HaikuError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    walk(Path(sys.argv[1]), Path(sys.argv[2]), stay=STAY in sys.argv[3:])
+    sys.exit(main(sys.argv[1:]))

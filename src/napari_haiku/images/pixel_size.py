@@ -103,7 +103,7 @@ def size_from_resolution(pixels_per_unit: float, um_in_unit: float) -> float | N
         return None
     size = um_in_unit / pixels_per_unit
     dots_per_inch = 25400.0 / size
-    habit = dots_per_inch <= 2400 and min(dots_per_inch % 10, -dots_per_inch % 10) < 0.5
+    habit = dots_per_inch <= 2401 and min(dots_per_inch % 10, -dots_per_inch % 10) < 0.5
     dots_per_cm = dots_per_inch / 2.54
     habit = habit or dots_per_cm <= 40
     return None if habit or not SMALLEST_UM <= size <= LARGEST_UM else size

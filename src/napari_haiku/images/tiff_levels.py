@@ -15,6 +15,7 @@ import zarr
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.images.lazy import lazy_array
+from napari_haiku.images.tiff_directories import directories_complete
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -73,6 +74,13 @@ def damaged(path: Path) -> HaikuError:
     )
 
 
+def cut_off(path: Path) -> HaikuError:
+    """Return the error for a file that ends too early."""
+    return HaikuError(
+        f"{path.name} ends before its last pixels, so it was cut off: copy or export it again."
+    )
+
+
 def check_complete(tiff: tifffile.TiffFile, series: Any, path: Path) -> None:
     """Make sure that every block a series refers to lies inside its file.
 
@@ -81,6 +89,9 @@ def check_complete(tiff: tifffile.TiffFile, series: Any, path: Path) -> None:
     HaikuError
         The file ends before its last block, or refers to planes that are absent.
     """
+    # Hamamatsu's files use 64-bit offsets in a way of their own.
+    if not tiff.is_ndpi and not directories_complete(path):
+        raise cut_off(path)
     sizes: dict[str, int] = {}
     try:
         for level in series.levels:
@@ -94,10 +105,7 @@ def check_complete(tiff: tifffile.TiffFile, series: Any, path: Path) -> None:
                 size = sizes.setdefault(handle.path, handle.size)
                 ends = (a + b for a, b in zip(page.dataoffsets, page.databytecounts, strict=True))
                 if max(ends, default=0) > size:
-                    raise HaikuError(
-                        f"{path.name} ends before its last pixels, so it was cut off: copy or "
-                        "export it again."
-                    )
+                    raise cut_off(path)
     except DAMAGE as error:
         raise damaged(path) from error
 

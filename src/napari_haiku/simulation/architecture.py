@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_haiku.simulation.fields import Float, resample, smooth_field
 from napari_haiku.simulation.randomness import stream
-from napari_haiku.simulation.record import Patient
 from napari_haiku.simulation.vocabulary import GLASS, NICHES, niche_index
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_haiku.simulation.record import Patient
 
 STEP_UM = 2.0
 EMPTY, MUCIN, DEBRIS = 1, 2, 3
@@ -23,7 +27,10 @@ _NECROSIS, _NORMAL, _FAT = map(niche_index, ("necrosis", "normal epithelium", "f
 
 @dataclass(frozen=True)
 class Vessel:
-    """One vessel cut across: centre, semi-axes and thickness in um, angle in radians."""
+    """One vessel cut across: centre, semi-axes and thickness in um, angle in radians.
+
+    `number` is its place among all places that were tried, kept or not.
+    """
 
     x: float
     y: float
@@ -32,6 +39,7 @@ class Vessel:
     angle: float
     wall: float
     filled: bool
+    number: int
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,8 @@ class Architecture:
         How central a place of an immune aggregate is, 0 at its rim.
     vessels : tuple of Vessel
         The vessels.
+    vessels_tried : int
+        How many places were tried for a vessel.
     """
 
     niche: NDArray[np.uint8]
@@ -82,6 +92,7 @@ class Architecture:
     collagen: Float
     core: Float
     vessels: tuple[Vessel, ...]
+    vessels_tried: int
 
 
 def plan_tissue(patient: Patient, field_um: tuple[float, float]) -> Architecture:
@@ -121,6 +132,7 @@ def plan_tissue(patient: Patient, field_um: tuple[float, float]) -> Architecture
         collagen=collagen.astype(np.float32),
         core=core,
         vessels=vessels,
+        vessels_tried=_vessel_places(shape),
     )
 
 
@@ -244,15 +256,18 @@ def _crypts(patient: Patient, niche: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.asarray((distance < size) & clear)
 
 
+def _vessel_places(shape: tuple[int, ...]) -> int:
+    return int(200e-6 * shape[0] * shape[1] * STEP_UM**2)
+
+
 def _vessels(
     patient: Patient, niche: NDArray[np.uint8], free: NDArray[np.bool_]
 ) -> tuple[tuple[Vessel, ...], Float, NDArray[np.bool_], Float]:
     rng = stream(patient.seed, patient.index, "vessels")
     height, width = niche.shape
-    area = height * width * STEP_UM**2 / 1e6
     rate = np.full(len(NICHES), 8.0)
     rate[[_VASCULAR, _MARGIN, _STROMA, _IMMUNE, _NORMAL]] = 150, 45, 22, 45, 25
-    count = int(200 * area)
+    count = _vessel_places(niche.shape)
     rows = (rng.random(count) * height).astype(int)
     columns = (rng.random(count) * width).astype(int)
     radius = np.clip(rng.lognormal(np.log(7.5), 0.5, count), 3.5, 30)
@@ -265,8 +280,8 @@ def _vessels(
     blood = np.zeros(niche.shape, bool)
     muscle = np.zeros(niche.shape, np.float32)
     vessels = []
-    for row, column, size, long, turn, luck, full in zip(
-        rows, columns, radius, stretch, angle, keep, filled, strict=True
+    for number, (row, column, size, long, turn, luck, full) in enumerate(
+        zip(rows, columns, radius, stretch, angle, keep, filled, strict=True)
     ):
         wall = 2.5 + 0.35 * size
         if luck > rate[niche[row, column]] or room[row, column] < size + wall * 0.6:
@@ -288,7 +303,14 @@ def _vessels(
         blood[view] |= (away < 0) & full
         vessels.append(
             Vessel(
-                (column + 0.5) * STEP_UM, (row + 0.5) * STEP_UM, major, size, turn, wall, bool(full)
+                x=(column + 0.5) * STEP_UM,
+                y=(row + 0.5) * STEP_UM,
+                major=major,
+                minor=size,
+                angle=turn,
+                wall=wall,
+                filled=bool(full),
+                number=number,
             )
         )
     return tuple(vessels), distance, blood, muscle

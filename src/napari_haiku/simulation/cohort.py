@@ -6,10 +6,10 @@ import csv
 import io
 import json
 import multiprocessing
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.jobs import Job, Progress
@@ -23,6 +23,9 @@ from napari_haiku.simulation.record import PLACEBO, draw_patient
 from napari_haiku.simulation.vocabulary import MARKERS
 from napari_haiku.simulation.writing import he_file, mif_file
 from napari_haiku.storage import speaking, write_bytes, write_json, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 GENERATOR = 1
 MANIFEST = "cohort.csv"

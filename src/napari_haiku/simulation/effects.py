@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_haiku.simulation.vocabulary import CELL_TYPES, MARKERS, NICHES, STATES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Kind = Literal["cells", "state", "marker", "area"]
 EVERYWHERE = "*"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from napari_haiku.simulation.architecture import STEP_UM, Architecture
-from napari_haiku.simulation.cells import Cells
 from napari_haiku.simulation.effects import log_folds
 from napari_haiku.simulation.fields import Float, smooth_field
-from napari_haiku.simulation.randomness import stream
-from napari_haiku.simulation.record import Patient
+from napari_haiku.simulation.randomness import Lots, stream
 from napari_haiku.simulation.vocabulary import (
     CELL_TYPES,
     MARKERS,
@@ -17,6 +17,10 @@ from napari_haiku.simulation.vocabulary import (
     state_index,
     type_index,
 )
+
+if TYPE_CHECKING:
+    from napari_haiku.simulation.cells import Cells
+    from napari_haiku.simulation.record import Patient
 
 # Part of the cell that carries the marker.
 PATTERN: dict[str, str] = {
@@ -111,15 +115,16 @@ def express(patient: Patient, plan: Architecture, cells: Cells) -> Float:
         value[:, marker_index(marker)] += extra * cells.states[:, state_index(state)]
     value *= np.exp(log_folds(patient.covariates, "marker"))[cells.niche]
     rows, columns = _grid_places(plan, cells)
-    rng = stream(patient.seed, patient.index, "expression")
-    value *= np.exp(_CELL_SPREAD * rng.standard_normal(value.shape) - _CELL_SPREAD**2 / 2)
+    lots = Lots(patient.seed, patient.index, cells.identity, cells.identities)
+    luck = lots.normal("expression", len(MARKERS))
+    value *= np.exp(_CELL_SPREAD * luck - _CELL_SPREAD**2 / 2)
     for marker, (spread, scale) in _PLACE.items():
         value[:, marker_index(marker)] *= place_factor(patient, plan, marker, spread, scale)[
             rows, columns
         ]
     dark = cells.shade ** np.float32(0.6)
     bright = mean[cells.kind, marker_index("DAPI")] * dark
-    value[:, marker_index("DAPI")] = bright * np.exp(0.12 * rng.standard_normal(len(cells)))
+    value[:, marker_index("DAPI")] = bright * np.exp(0.12 * luck[:, marker_index("DAPI")])
     return value.astype(np.float32)
 
 

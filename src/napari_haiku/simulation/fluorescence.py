@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_haiku.simulation.architecture import Architecture
-from napari_haiku.simulation.cells import Cells
 from napari_haiku.simulation.expression import PATTERN, express, matrix_factor
 from napari_haiku.simulation.fields import Float, band_texture, resample, smooth_field, tiled
 from napari_haiku.simulation.geometry import COARSE_UM, Geometry
 from napari_haiku.simulation.randomness import stream
-from napari_haiku.simulation.record import Patient
 from napari_haiku.simulation.vocabulary import GLASS, MARKERS, marker_index
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_haiku.simulation.architecture import Architecture
+    from napari_haiku.simulation.cells import Cells
+    from napari_haiku.simulation.record import Patient
 
 _TILE = 512
 _PHOTONS = 90.0

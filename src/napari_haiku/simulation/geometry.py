@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_haiku.simulation.architecture import Architecture
-from napari_haiku.simulation.cells import Cells
 from napari_haiku.simulation.fields import Float, resample
 from napari_haiku.simulation.vocabulary import CELL_TYPES, type_index
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_haiku.simulation.architecture import Architecture
+    from napari_haiku.simulation.cells import Cells
 
 FINE_UM = 0.5
 COARSE_UM = 1.0

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_haiku.simulation.architecture import DEBRIS, EMPTY, MUCIN, STEP_UM, Architecture
-from napari_haiku.simulation.cells import Cells
-from napari_haiku.simulation.fields import Float, band_texture, resample, smooth_field, streaks, tiled
+from napari_haiku.simulation.fields import (
+    Float,
+    band_texture,
+    resample,
+    smooth_field,
+    streaks,
+    tiled,
+)
 from napari_haiku.simulation.geometry import COARSE_UM, FINE_UM, Geometry, stamp
 from napari_haiku.simulation.randomness import stream
 from napari_haiku.simulation.record import SCANNERS, SITES, Patient
 from napari_haiku.simulation.vocabulary import CELL_TYPES, GLASS, niche_index, type_index
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_haiku.simulation.cells import Cells
 
 _TILE = 512
 
@@ -280,7 +291,8 @@ def _add_nuclei(
     rows, columns = np.divmod(hit, shape[1])
     fine = band_texture(rng, _TILE, 0.8, 2.2)
     clumps = band_texture(rng, _TILE, 1.6, 4.0)
-    at = ((rows + 7 * cell) % _TILE, (columns + 13 * cell) % _TILE)
+    own = cells.identity[cell]
+    at = ((rows + 7 * own) % _TILE, (columns + 13 * own) % _TILE)
     open_chromatin = np.isin(
         kind, [type_index(name) for name in ("tumour epithelium", "macrophage M1", "macrophage M2")]
     )

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.simulation.architecture import STEP_UM, plan_tissue
 from napari_haiku.simulation.cells import place_cells
-from napari_haiku.simulation.geometry import COARSE_UM, FINE_UM, draw_geometry
 from napari_haiku.simulation.fluorescence import render_mif
+from napari_haiku.simulation.geometry import COARSE_UM, FINE_UM, draw_geometry
 from napari_haiku.simulation.histology import fibre_texture, render_he
 from napari_haiku.simulation.record import Patient, draw_patient
 from napari_haiku.simulation.vocabulary import MARKERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
 
 HE_PIXEL_UM = FINE_UM
 MIF_PIXEL_UM = COARSE_UM

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from napari_haiku.errors import HaikuError
 from napari_haiku.simulation.effects import log_folds
 from napari_haiku.simulation.randomness import stream
 from napari_haiku.simulation.vocabulary import NICHES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ORGANS: tuple[tuple[str, str, bool, float], ...] = (
     # tissue type, disease, grows as glands, share of patients
@@ -202,9 +205,7 @@ def _edited(patient: Patient, edits: dict[str, str]) -> Patient:
             placebo[name] = level
         elif name not in ("survival_status", "survival_months"):
             known = ", ".join((*clinical, *placebo))
-            raise HaikuError(
-                f"Virtual patients have no field {name!r}: choose one of {known}."
-            )
+            raise HaikuError(f"Virtual patients have no field {name!r}: choose one of {known}.")
     return replace(patient, clinical=clinical, placebo=placebo)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import tifffile
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _TILE = 256
 _SMALLEST = 256
@@ -84,7 +87,7 @@ def _description(
 ) -> str:
     layout = ' Interleaved="true"' if interleaved else ""
     return (
-        f"{_HEADER}<Image ID=\"Image:0\" Name={quoteattr(name)}>"
+        f'{_HEADER}<Image ID="Image:0" Name={quoteattr(name)}>'
         f'<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" SizeX="{width}" '
         f'SizeY="{height}" SizeC="{channels}" SizeZ="1" SizeT="1"{layout} '
         f'PhysicalSizeX="{pixel_um}" PhysicalSizeXUnit="&#181;m" '
@@ -111,9 +114,7 @@ def _written(planes: list[NDArray[np.uint8]], description: str, **options: objec
                 **options,
             )
             for level in levels[1:]:
-                writer.write(
-                    level, subfiletype=1, tile=(_TILE, _TILE), metadata=None, **options
-                )
+                writer.write(level, subfiletype=1, tile=(_TILE, _TILE), metadata=None, **options)
     return stream.getvalue()
 
 
