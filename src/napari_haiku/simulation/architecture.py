@@ -318,8 +318,7 @@ def _vessels(
 
 def _flow(patient: Patient, wall: Float, shape: tuple[int, int]) -> Float:
     rng = stream(patient.seed, patient.index, "flow")
-    turn = rng.uniform(0, np.pi)
-    turn = turn + 0.9 * smooth_field(rng, shape, STEP_UM, 130)
+    turn = rng.uniform(0, np.pi) + 0.9 * smooth_field(rng, shape, STEP_UM, 130)
     turn += 0.28 * smooth_field(rng, shape, STEP_UM, 22)
     # Directions have no sign, so they are mixed at twice their angle.
     down, across = np.gradient(ndimage.gaussian_filter(wall, 3.0))
@@ -327,8 +326,8 @@ def _flow(patient: Patient, wall: Float, shape: tuple[int, int]) -> Float:
     near = 1.6 * np.exp(-np.clip(-wall, 0, None) / 22) * (wall > -60)
     sine = np.sin(2 * turn) + near * np.sin(2 * along)
     cosine = np.cos(2 * turn) + near * np.cos(2 * along)
-    sine, cosine = (ndimage.gaussian_filter(part, 2.0) for part in (sine, cosine))
-    return (0.5 * np.arctan2(sine, cosine)).astype(np.float32)
+    doubled = np.arctan2(ndimage.gaussian_filter(sine, 2.0), ndimage.gaussian_filter(cosine, 2.0))
+    return np.asarray(0.5 * doubled, np.float32)
 
 
 def _fat(patient: Patient, niche: NDArray[np.uint8], free: NDArray[np.bool_]) -> Float:

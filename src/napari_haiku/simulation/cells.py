@@ -160,19 +160,19 @@ def _types(
     """Choose each cell's type by its highest score, so that an effect moves few cells."""
     shift = log_folds(patient.covariates, "cells")
     base = np.full((len(NICHES), len(CELL_TYPES)), -30.0)
-    for name, mix in MIX.items():
-        for kind, share in mix.items():
-            base[niche_index(name), type_index(kind)] = np.log(share)
+    for place, mix in MIX.items():
+        for name, share in mix.items():
+            base[niche_index(place), type_index(name)] = np.log(share)
     score = (base + shift)[niche]
     score += _neighbourhood(patient, plan, rows, columns)
     inside = plan.epithelium[rows, columns]
     guest = lots.uniform("guest", 1)[:, 0] < 0.06
     within = np.full(len(CELL_TYPES), -30.0)
-    for kind, share in INTRAEPITHELIAL.items():
-        within[type_index(kind)] = np.log(share)
+    for name, share in INTRAEPITHELIAL.items():
+        within[type_index(name)] = np.log(share)
     score[inside > 0] = (within + shift)[niche[inside > 0]]
     luck = lots.uniform("cell types", len(CELL_TYPES))
-    kind = np.argmax(score - np.log(-np.log(luck)), axis=1)
+    kind: NDArray[np.int_] = np.argmax(score - np.log(-np.log(luck)), axis=1)
     kind[(inside == 1) & ~guest] = type_index("tumour epithelium")
     kind[(inside == 2) & ~guest] = type_index("normal epithelium")
     kind[plan.lumen[rows, columns] == DEBRIS] = type_index("neutrophil")

@@ -108,8 +108,8 @@ def express(patient: Patient, plan: Architecture, cells: Cells) -> Float:
     """
     mean = np.zeros((len(CELL_TYPES), len(MARKERS)))
     for marker, types in _MEAN.items():
-        for name, value in types.items():
-            mean[type_index(name), marker_index(marker)] = value
+        for name, amount in types.items():
+            mean[type_index(name), marker_index(marker)] = amount
     value = mean[cells.kind]
     for state, (marker, extra) in _STATE_MARKER.items():
         value[:, marker_index(marker)] += extra * cells.states[:, state_index(state)]
@@ -125,7 +125,7 @@ def express(patient: Patient, plan: Architecture, cells: Cells) -> Float:
     dark = cells.shade ** np.float32(0.6)
     bright = mean[cells.kind, marker_index("DAPI")] * dark
     value[:, marker_index("DAPI")] = bright * np.exp(0.12 * luck[:, marker_index("DAPI")])
-    return value.astype(np.float32)
+    return np.asarray(value, np.float32)
 
 
 def place_factor(

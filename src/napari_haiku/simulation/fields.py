@@ -25,7 +25,7 @@ def resample(image: Float, shape: tuple[int, int]) -> Float:
     wide = image[:, columns] * (1 - column_weight) + image[:, columns + 1] * column_weight
     wide = np.ascontiguousarray(wide, dtype=np.float32)
     step = wide[1:] - wide[:-1]
-    result = step[rows]
+    result: Float = step[rows]
     result *= row_weight[:, None]
     result += wide[rows]
     return result
@@ -80,14 +80,15 @@ def band_texture(rng: np.random.Generator, size: int, low: float, high: float) -
     white = rng.standard_normal((size, size), dtype=np.float32)
     fine = ndimage.gaussian_filter(white, low, mode="wrap")
     texture = fine - ndimage.gaussian_filter(white, high, mode="wrap")
-    return (texture / texture.std()).astype(np.float32)
+    return np.asarray(texture / texture.std(), np.float32)
 
 
 def tiled(texture: Float, shape: tuple[int, int], offset: tuple[int, int] = (0, 0)) -> Float:
     """Repeat a periodic texture over an area of `shape`, starting at `offset`."""
     rows = (np.arange(shape[0]) + offset[0]) % texture.shape[0]
     columns = (np.arange(shape[1]) + offset[1]) % texture.shape[1]
-    return texture[rows][:, columns]
+    result: Float = texture[rows][:, columns]
+    return result
 
 
 def streaks(noise: Float, angle: Float, steps: int, stride: float) -> Float:

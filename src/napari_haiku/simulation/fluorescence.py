@@ -142,11 +142,11 @@ def _matrix(patient: Patient, plan: Architecture, fibres: Float, shape: tuple[in
     sheet = np.exp(-(((wall + 1.0) / 1.3) ** 2)) * 0.9
     sheet += np.exp(-(((vessel - 1.2) / 1.3) ** 2)) * 0.9
     sheet += open_stroma * np.clip(0.10 + 0.12 * fibres, 0, 1) * (0.4 + collagen)
-    return (sheet * strength * tissue).astype(np.float32)
+    return np.asarray(sheet * strength * tissue, np.float32)
 
 
 def _autofluorescence(plan: Architecture, fibres: Float, shape: tuple[int, int]) -> Float:
     blood = resample(plan.blood.astype(np.float32), shape)
     stroma = resample(((plan.epithelium == 0) & (plan.niche != GLASS)).astype(np.float32), shape)
     collagen = resample(plan.collagen, shape)
-    return blood + 0.18 * stroma * collagen * np.clip(0.5 + 0.4 * fibres, 0, 2)
+    return np.asarray(blood + 0.18 * stroma * collagen * np.clip(0.5 + 0.4 * fibres, 0, 2))

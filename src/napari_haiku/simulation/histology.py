@@ -192,13 +192,14 @@ def _background(
 def _soft(mask: NDArray[np.bool_], shape: tuple[int, int]) -> Float:
     """Return a mask on a finer grid with smooth, slightly soft borders."""
     smooth = ndimage.gaussian_filter(mask.astype(np.float32), 0.9)
-    return np.clip(2.2 * (resample(smooth, shape) - 0.5) + 0.5, 0, 1)
+    return np.asarray(np.clip(2.2 * (resample(smooth, shape) - 0.5) + 0.5, 0, 1))
 
 
 def _nearest(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
     rows = (np.arange(shape[0]) * image.shape[0]) // shape[0]
     columns = (np.arange(shape[1]) * image.shape[1]) // shape[1]
-    return image[rows][:, columns]
+    result: NDArray[np.uint8] = image[rows][:, columns]
+    return result
 
 
 def fibre_texture(patient: Patient, plan: Architecture, shape: tuple[int, int]) -> Float:
@@ -206,12 +207,14 @@ def fibre_texture(patient: Patient, plan: Architecture, shape: tuple[int, int]) 
     rng = stream(patient.seed, patient.index, "fibres")
     # Doubled, because a direction and its opposite are the same fibre.
     cosine, sine = np.cos(2 * plan.flow), np.sin(2 * plan.flow)
-    angle = 0.5 * np.arctan2(resample(sine, shape), resample(cosine, shape))
+    doubled = np.arctan2(resample(sine, shape), resample(cosine, shape))
+    angle = np.asarray(0.5 * doubled, np.float32)
     fine = tiled(band_texture(rng, _TILE, 0.6, 1.8), shape)
     broad = tiled(band_texture(rng, _TILE, 1.4, 7.0), shape)
     patches = tiled(band_texture(rng, _TILE, 6.0, 14.0), shape)
-    wisps = 0.95 * streaks(fine, angle, 5, 1.3) + 0.45 * streaks(broad, angle, 5, 2.0)
-    return wisps * (1 + 0.4 * np.clip(patches, -1.5, 1.5)) + 0.25 * patches
+    wisps = np.float32(0.95) * streaks(fine, angle, 5, 1.3)
+    wisps += np.float32(0.45) * streaks(broad, angle, 5, 2.0)
+    return np.asarray(wisps * (1 + 0.4 * np.clip(patches, -1.5, 1.5)) + 0.25 * patches)
 
 
 def _add_vacuoles(
@@ -270,7 +273,7 @@ def _add_spaces(
         eosin *= 1 - space
         hematoxylin *= 1 - space
     discs = np.clip(0.9 + 0.35 * tiled(band_texture(rng, _TILE, 1.3, 3.2), shape), 0.3, 1.3)
-    return lumen * discs * resample(plan.blood.astype(np.float32), shape)
+    return np.asarray(lumen * discs * resample(plan.blood.astype(np.float32), shape))
 
 
 def _add_nuclei(

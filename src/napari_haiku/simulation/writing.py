@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -39,7 +39,7 @@ def he_file(picture: NDArray[np.uint8], pixel_um: float, *, quality: int = 88) -
     channels = '<Channel ID="Channel:0:0" SamplesPerPixel="3"/><TiffData IFD="0" PlaneCount="1"/>'
     description = _description("H&E", width, height, 3, pixel_um, channels, interleaved=True)
     return _written(
-        [picture[None]],
+        [picture],
         description,
         photometric="rgb",
         compression="jpeg",
@@ -67,7 +67,7 @@ def mif_file(picture: NDArray[np.uint8], markers: tuple[str, ...], pixel_um: flo
     channels += f'<TiffData IFD="0" PlaneCount="{count}"/>'
     description = _description("mIF", width, height, count, pixel_um, channels, interleaved=False)
     return _written(
-        list(picture[:, None]),
+        list(picture),
         description,
         photometric="minisblack",
         compression="zlib",
@@ -96,12 +96,12 @@ def _description(
     )
 
 
-def _written(planes: list[NDArray[np.uint8]], description: str, **options: object) -> bytes:
-    """Write each plane, (1, y, x[, 3]), with its coarser levels below it."""
+def _written(planes: list[NDArray[np.uint8]], description: str, **options: Any) -> bytes:
+    """Write each plane, (y, x) or (y, x, 3), with its coarser levels below it."""
     stream = io.BytesIO()
     with tifffile.TiffWriter(stream) as writer:
         for number, plane in enumerate(planes):
-            levels = [plane[0]]
+            levels = [plane]
             while min(levels[-1].shape[:2]) >= 2 * _SMALLEST:
                 levels.append(_halved(levels[-1]))
             writer.write(
@@ -122,4 +122,4 @@ def _halved(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = image.shape[0] // 2 * 2, image.shape[1] // 2 * 2
     block = image[:height, :width].astype(np.uint16)
     total = block[::2, ::2] + block[1::2, ::2] + block[::2, 1::2] + block[1::2, 1::2]
-    return ((total + 2) // 4).astype(np.uint8)
+    return np.asarray((total + 2) // 4, np.uint8)
