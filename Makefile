@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.napari-haiku-installed
 OUTPUT ?= demo_output
 
-.PHONY: help setup demo test lint types contracts manifest unit docs wheel clean
+.PHONY: help setup demo test lint types contracts manifest unit pictures docs wheel clean
 
 help: ## show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,9 @@ manifest: $(STAMP) ## the plugin manifest
 
 unit: $(STAMP) ## unit and window tests (the window ones under Xvfb)
 	$(BIN)/python -m pytest
+
+pictures: $(STAMP) ## the pictures of the documentation
+	$(BIN)/python scripts/make_pictures.py
 
 docs: $(STAMP) ## the documentation as a web site in site/
 	$(BIN)/mkdocs build --strict

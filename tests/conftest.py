@@ -7,6 +7,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No test may fail because a machine is slow.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 _HOME = Path(tempfile.mkdtemp(prefix="napari-haiku-tests-"))
 os.environ["HOME"] = str(_HOME)

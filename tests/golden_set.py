@@ -14,7 +14,9 @@ from safetensors.torch import load_file
 
 from napari_haiku.model.published import Haiku
 
-GOLDEN = Path(os.environ.get("HAIKU_GOLDEN") or Path(__file__).resolve().parent / "golden")
+# The set that travels with the project; tests of other things than parity always use it.
+OWN = Path(__file__).resolve().parent / "golden"
+GOLDEN = Path(os.environ.get("HAIKU_GOLDEN") or OWN)
 LOOSE, TIGHT = 1e-4, 1e-5
 
 
@@ -34,14 +36,14 @@ def panels() -> dict[str, list[list[str]]]:
     return json.loads((GOLDEN / "mif_encoder_channels.json").read_text())
 
 
-def published() -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    config = json.loads((GOLDEN / "tiny_config.json").read_text())
-    return config, load_file(GOLDEN / "tiny_state_dict.safetensors")
+def published(folder: Path = GOLDEN) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    config = json.loads((folder / "tiny_config.json").read_text())
+    return config, load_file(folder / "tiny_state_dict.safetensors")
 
 
 @cache
-def haiku() -> Haiku:
-    return Haiku.from_published(*published(), device="cpu")
+def haiku(folder: Path = GOLDEN) -> Haiku:
+    return Haiku.from_published(*published(folder), device="cpu")
 
 
 def close(ours: object, theirs: np.ndarray, tolerance: float = TIGHT) -> None:

@@ -6,14 +6,17 @@ import json
 import pickle
 import string
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from golden_set import published
+from golden_set import OWN, haiku, published
 
 from napari_haiku.jobs import run_job
 from napari_haiku.model.published.convert import ConvertResult, convert
+
+if TYPE_CHECKING:
+    from napari_haiku.model.published import Haiku
 
 ESM = "codex_encoder.encoder.protein_emb.esm_embeddings."
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -22,7 +25,7 @@ WORDS = [*SPECIAL, *string.ascii_lowercase, "##s", "##ed", ".", ",", ":", "lung"
 
 def write_bundle(folder: Path, *, text: bool = True, **changes: Any) -> Path:
     """Write config, pickle, tokenizer, marker files and vocabulary; `changes` go to config."""
-    config, state = published()
+    config, state = published(OWN)
     if not text:
         state = {k: v for k, v in state.items() if not k.startswith(("text_encoder", "text_proj"))}
         for key in ("hf_model", "text_dim", "bert_config"):
@@ -54,3 +57,8 @@ def load_state(folder: Path) -> dict[str, torch.Tensor]:
 
 def converted(source: Path, target: Path) -> ConvertResult:
     return run_job(convert(source, target))
+
+
+def reference() -> Haiku:
+    """The model the bundle holds."""
+    return haiku(OWN)

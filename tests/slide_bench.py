@@ -27,7 +27,7 @@ def write_slide(folder: Path, seed: int = 0, size_um: tuple[int, int] = (700, 11
     rng = np.random.default_rng(seed)
     height, width = size_um
     coarse = rng.normal(0, 30, (height // 50 + 1, width // 50 + 1, 3))
-    he = np.kron(coarse, np.ones((50, 50, 1)))[:height, :width] + [190, 110, 170]
+    he = np.kron(coarse, np.ones((50, 50, 1)))[:height, :width] + np.asarray([190, 110, 170])
     he = np.clip(he + rng.normal(0, 8, he.shape), 0, 230).astype(np.uint8)
     tifffile.imwrite(
         folder / "he.ome.tif",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
-from slide_bench import bench, encoded, slide_files, small_chunks
+from atlas_bench import built
+from slide_bench import small_chunks
 
-__all__ = ["bench", "encoded", "slide_files", "small_chunks"]
+__all__ = ["built", "small_chunks"]

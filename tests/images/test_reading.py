@@ -131,7 +131,7 @@ def test_other_paths_are_refused_by_name(tmp_path: Path) -> None:
         "gone.tif": "does not exist",
         "empty": "is a folder but no image",
         "empty.tif": "is empty",
-        "notes.txt": "not an image that can be read: give OME-TIFF",
+        "notes.txt": "is not an image that can be read: give OME-TIFF",
         "scan.dcm": "is a DICOM file, which this version does not read",
         "scan": "is a DICOM file",
     }.items():
@@ -170,19 +170,18 @@ def test_opening_reads_few_blocks_of_a_large_image(
 ) -> None:
     from napari_haiku.images import tiff_levels
 
-    pixels = np.zeros((6144, 6144, 3), np.uint8)
-    pixels[::64] = 9
     path = write_ome(
-        tmp_path / "x.ome.tif", pixels, rgb=True, levels=4, tile=(512, 512), compression="zlib"
+        tmp_path / "x.ome.tif", he_pixels(2560, 2560), rgb=True, levels=2, tile=(512, 512)
     )
     seen = []
     original = tiff_levels._TiffLevel.__getitem__
 
     def counted(self: object, key: tuple[slice, ...]) -> np.ndarray:
-        seen.append(self.shape)
-        return original(self, key)
+        part = original(self, key)
+        # dask looks at an empty part first, to learn the type.
+        seen.extend([self.shape] * bool(part.size))
+        return part
 
     monkeypatch.setattr(tiff_levels._TiffLevel, "__getitem__", counted)
     open_image(path)
-    # Nine windows of 144 blocks.
-    assert seen.count((6144, 6144, 3)) <= 16
+    assert seen.count((2560, 2560, 3)) == 9

@@ -116,7 +116,7 @@ def _textures(patches: NDArray[np.uint8], pixel_size: float) -> list[NDArray[Any
         sigma = (0, *(size_um / pixel_size,) * 2)
         fine = grey - ndimage.gaussian_filter(grey, sigma)
         columns.append(fine.std(axis=pixels))
-    gradient = np.hypot(ndimage.sobel(grey, axis=1), ndimage.sobel(grey, axis=2)) / 8
+    gradient = np.hypot(*np.gradient(grey, pixel_size, axis=pixels))
     columns += [gradient.mean(axis=pixels), gradient.std(axis=pixels)]
     for lag_um in _LIKENESS_UM:
         columns.append(_likeness(grey, max(1, round(lag_um / pixel_size))))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,6 +43,27 @@ class RecordEdit:
     def edited_caption(self) -> str:
         """What the text tower reads of the edited record."""
         return caption(self.edited)
+
+    def caption_parts(self) -> list[tuple[str, str]]:
+        """Compare the two captions word by word.
+
+        Returns
+        -------
+        list of (str, str)
+            "same", "removed" or "added", and the text.
+        """
+        before, after = (
+            re.findall(r"\w+|\W", words) for words in (self.baseline_caption, self.edited_caption)
+        )
+        parts: list[tuple[str, str]] = []
+        matcher = difflib.SequenceMatcher(a=before, b=after, autojunk=False)
+        for what, a0, a1, b0, b1 in matcher.get_opcodes():
+            if what == "equal":
+                parts.append(("same", "".join(before[a0:a1])))
+                continue
+            parts.append(("removed", "".join(before[a0:a1])))
+            parts.append(("added", "".join(after[b0:b1])))
+        return [(kind, text) for kind, text in parts if text]
 
     @property
     def words(self) -> str:

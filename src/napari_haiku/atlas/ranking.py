@@ -83,6 +83,8 @@ def best_rows(
     """
     indices = np.full((len(queries), k), -1, np.int64)
     scores = np.full((len(queries), k), np.nan, np.float32)
+    if not len(rows):
+        return indices, scores
     task = _Task(queries, gallery, rows, gap)
     for start in range(0, len(queries), QUERY_BLOCK):
         block = slice(start, min(start + QUERY_BLOCK, len(queries)))

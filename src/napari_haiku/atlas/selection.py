@@ -90,9 +90,8 @@ def eligible_rows(
     HaikuError
         None is left.
     """
+    atlas.require_modality(target)
     kept = atlas.has(target)
-    if not kept.any():
-        atlas.embeddings(target)
     if where:
         kept &= where_rows(atlas, where)
     if exclude is not None and exclude.within_patient_um is None:

@@ -164,7 +164,7 @@ class Atlas:
         HaikuError
             No slide of the atlas has that modality.
         """
-        self._need(modality)
+        self.require_modality(modality)
         if modality == "text":
             return self.slide_texts[self.slide_index]
         return self._map(layout.embeddings_file(modality))
@@ -172,7 +172,7 @@ class Atlas:
     @cached_property
     def slide_texts(self) -> NDArray[np.float16]:
         """Embedding of each slide's caption, float16, (slides, dim); zero without a record."""
-        self._need("text")
+        self.require_modality("text")
         return self._map(layout.embeddings_file("text"))
 
     def has(self, modality: str) -> NDArray[np.bool_]:
@@ -244,7 +244,14 @@ class Atlas:
             for modality in self.description["thumbnails"]
         }
 
-    def _need(self, modality: str) -> None:
+    def require_modality(self, modality: str) -> None:
+        """Make sure that some slide of the atlas has a modality.
+
+        Raises
+        ------
+        HaikuError
+            None has, or there is no such modality.
+        """
         if modality not in self.modalities:
             words = {"he": "H&E", "mif": "mIF", "text": "clinical record"}
             if modality not in words:

@@ -150,13 +150,14 @@ class _BlockCache:
                 break
             missing.update(dict.fromkeys(keys))
         decoded = read_together(self._block(key) for key in missing)
-        needed = set(missing)
+        needed = {*missing, *self._touching(*wanted, side)}
         for key, block in zip(missing, decoded, strict=True):
             self._kept[key] = block
             self._bytes += block.nbytes
-        while self._bytes > self._limit and len(self._kept) > len(needed):
-            oldest = next(key for key in self._kept if key not in needed)
-            self._bytes -= self._kept.pop(oldest).nbytes
+        for key in [key for key in self._kept if key not in needed]:
+            if self._bytes <= self._limit:
+                break
+            self._bytes -= self._kept.pop(key).nbytes
 
     def copy_into(self, patch: NDArray[Any], x: int, y: int, side: int) -> None:
         """Fill one patch from the blocks it touches."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _MARKS = (".zgroup", ".zattrs", ".zarray", "zarr.json")
 # What zarr raises on stores that are not what they claim.
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, RuntimeError)
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
 
 
 def is_zarr(folder: Path) -> bool:

@@ -83,7 +83,6 @@ class HaikuDock(QWidget):
         self._closing = QTimer(self)
         self._closing.setSingleShot(True)
         self._closing.setInterval(0)
-        self._closing.timeout.connect(self._shut_down_with_window)
         self._closed = False
         self.atlases = AtlasOpening(self)
         self.slides = SlideOpening(self)
@@ -295,6 +294,7 @@ class HaikuDock(QWidget):
         for signal, slot in self._followed:
             signal.disconnect(slot)
         self._followed.clear()
+        self._closing.stop()
         self._desk.close()
         if self._window is not None:
             self._window.removeEventFilter(self)
@@ -372,14 +372,13 @@ class HaikuDock(QWidget):
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Shut down when the window closes."""
-        if event is not None and watched is self._window and event.type() == QEvent.Type.Close:
-            # The user may still answer "stay" when napari asks; then the window stays visible.
-            self._closing.start()
+        if event is not None and watched is self._window:
+            # A close that the user takes back, when napari asks, is followed by no hiding.
+            if event.type() == QEvent.Type.Close:
+                self._closing.start()
+            elif event.type() == QEvent.Type.Hide and self._closing.isActive():
+                self.shut_down()
         return super().eventFilter(watched, event)
-
-    def _shut_down_with_window(self) -> None:
-        if self._window is None or not self._window.isVisible():
-            self.shut_down()
 
     def closeEvent(self, event: Any) -> None:
         """Shut down when the dock itself is closed."""

@@ -46,7 +46,6 @@ class Workbench(QWidget):
         self._leaving = QTimer(self)
         self._leaving.setSingleShot(True)
         self._leaving.setInterval(0)
-        self._leaving.timeout.connect(self._leave)
 
     def showEvent(self, event: Any) -> None:
         """Arrange the window once it has taken the dock in."""
@@ -80,16 +79,20 @@ class Workbench(QWidget):
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Let go of the viewer when the window closes."""
-        if event is not None and watched is self._window and event.type() == QEvent.Type.Close:
-            self._leaving.start()
+        if event is not None and watched is self._window:
+            if event.type() == QEvent.Type.Close:
+                self._leaving.start()
+            elif event.type() == QEvent.Type.Hide and self._leaving.isActive():
+                self._leave()
         return super().eventFilter(watched, event)
 
     def _leave(self) -> None:
-        if self._window is not None and not self._window.isVisible():
+        self._leaving.stop()
+        if self._window is not None:
             self._window.removeEventFilter(self)
             self._window = None
-            if self._line is not None:
-                self._line.shut_down()
+        if self._line is not None:
+            self._line.shut_down()
 
     def _make_room(self, window: QMainWindow) -> None:
         right = [dock for dock in map(_dock_of, self.docks.values()) if dock is not None]

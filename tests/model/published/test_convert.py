@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from golden_set import haiku, published
-from published_bundle import ESM, converted, load_state, save_state, write_bundle
+from golden_set import OWN, published
+from published_bundle import ESM, converted, load_state, reference, save_state, write_bundle
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.jobs import run_job
@@ -38,10 +38,9 @@ def test_converted_model_equals_the_published_one(folder: Path) -> None:
     assert isinstance(model, Haiku)
     assert model.modalities == {"he", "mif", "text"}
     he, mif = patches()
-    reference = haiku()
-    np.testing.assert_array_equal(model.encode_he(he, 0.3775), reference.encode_he(he, 0.3775))
+    np.testing.assert_array_equal(model.encode_he(he, 0.3775), reference().encode_he(he, 0.3775))
     np.testing.assert_array_equal(
-        model.encode_mif(mif, PANEL, 0.3775), reference.encode_mif(mif, PANEL, 0.3775)
+        model.encode_mif(mif, PANEL, 0.3775), reference().encode_mif(mif, PANEL, 0.3775)
     )
     vectors = model.encode_text(["lung tissue, stage: a", ""])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
@@ -56,7 +55,7 @@ def test_only_what_inference_reads_is_kept(folder: Path, tmp_path: Path) -> None
         "tokenizer.json",
     ]
     result = converted(write_bundle(tmp_path / "bundle"), tmp_path / "model")
-    _, state = published()
+    _, state = published(OWN)
     assert result.parameters + result.dropped == sum(tensor.numel() for tensor in state.values())
     assert result.dropped > 0
     kept = (folder / "model.safetensors").read_bytes()
@@ -67,13 +66,13 @@ def test_only_what_inference_reads_is_kept(folder: Path, tmp_path: Path) -> None
 def test_fingerprint_depends_on_weights_and_survives_reloading(
     folder: Path, tmp_path: Path
 ) -> None:
-    assert load_model(folder, device="cpu").fingerprint == haiku().fingerprint
+    assert load_model(folder, device="cpu").fingerprint == reference().fingerprint
     other = write_bundle(tmp_path / "bundle")
     state = load_state(other)
     state["codex_projection.0.bias"][0] += 1
     save_state(other, state)
     converted(other, tmp_path / "model")
-    assert load_model(tmp_path / "model", device="cpu").fingerprint != haiku().fingerprint
+    assert load_model(tmp_path / "model", device="cpu").fingerprint != reference().fingerprint
 
 
 def test_haiku_bi_has_no_text_and_says_so(tmp_path: Path) -> None:
@@ -84,7 +83,7 @@ def test_haiku_bi_has_no_text_and_says_so(tmp_path: Path) -> None:
     with pytest.raises(HaikuError, match="no text tower"):
         model.encode_text(["lung"])
     he, _ = patches(1)
-    np.testing.assert_array_equal(model.encode_he(he, 0.3775), haiku().encode_he(he, 0.3775))
+    np.testing.assert_array_equal(model.encode_he(he, 0.3775), reference().encode_he(he, 0.3775))
 
 
 def test_training_checkpoint_is_accepted(tmp_path: Path) -> None:
@@ -93,7 +92,7 @@ def test_training_checkpoint_is_accepted(tmp_path: Path) -> None:
     checkpoint = bundle / "clip_checkpoint.pth"
     torch.save({"epoch": 24, "model_state_dict": state}, checkpoint)
     converted(checkpoint, tmp_path / "model")
-    assert load_model(tmp_path / "model", device="cpu").fingerprint == haiku().fingerprint
+    assert load_model(tmp_path / "model", device="cpu").fingerprint == reference().fingerprint
 
 
 def test_marker_vectors_are_taken_from_their_files_when_the_weights_lack_them(
@@ -104,7 +103,7 @@ def test_marker_vectors_are_taken_from_their_files_when_the_weights_lack_them(
     save_state(bundle, {key: value for key, value in state.items() if not key.startswith(ESM)})
     result = converted(bundle, tmp_path / "model")
     assert any("esm_embeddings" in note for note in result.notes)
-    assert load_model(tmp_path / "model", device="cpu").fingerprint == haiku().fingerprint
+    assert load_model(tmp_path / "model", device="cpu").fingerprint == reference().fingerprint
 
 
 def test_markers_that_the_published_code_grew_are_kept(tmp_path: Path) -> None:
@@ -193,5 +192,5 @@ def test_tokenizer_json_gives_the_same_tokens_as_the_vocabulary(
 def test_config_stays_readable(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     assert config["architecture"] == "haiku"
-    original, _ = published()
+    original, _ = published(OWN)
     assert config["published"] == original

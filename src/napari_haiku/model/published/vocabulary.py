@@ -100,6 +100,12 @@ def _rebuild(*_: object) -> _Array:
     return _Array()
 
 
+def _from_buffer(raw: object, dtype: object, shape: object, order: object) -> _Array:
+    array = _Array()
+    array.state = (1, shape, dtype, order == "F", _bytes(raw))
+    return array
+
+
 def _scalar(dtype: _DType, raw: object) -> str:
     return _unicode(dtype, _bytes(raw))[0]
 
@@ -117,9 +123,10 @@ class _NamesOnly(pickle.Unpickler):
             ("numpy", "dtype"): _DType,
             ("_codecs", "encode"): _encode,
         }
-        for package in ("numpy.core.multiarray", "numpy._core.multiarray"):
-            known[package, "_reconstruct"] = _rebuild
-            known[package, "scalar"] = _scalar
+        for core in ("numpy.core", "numpy._core"):
+            known[f"{core}.multiarray", "_reconstruct"] = _rebuild
+            known[f"{core}.multiarray", "scalar"] = _scalar
+            known[f"{core}.numeric", "_frombuffer"] = _from_buffer
         if (module, name) not in known:
             raise HaikuError(
                 f"vocab.pkl asks for '{module[:40]}.{name[:40]}', which is no array of names, "
@@ -153,9 +160,9 @@ def _strings(value: object) -> list[str]:
 
 
 def _bytes(raw: object) -> bytes:
-    if not isinstance(raw, bytes):
+    if not isinstance(raw, bytes | bytearray):
         raise TypeError("array content is no bytes")
-    return raw
+    return bytes(raw)
 
 
 def _unicode(dtype: _DType, raw: bytes) -> list[str]:

@@ -1,0 +1,1 @@
+"""Results leave the house: maps, reports."""

@@ -1,0 +1,306 @@
+"""The counterfactual report: one self-contained page with the edit, the evidence and the limits."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from typing import TYPE_CHECKING, Any
+
+from napari_haiku.export.charts import heat_map, interval_chart, volcano
+from napari_haiku.export.markup import Element, element, page
+from napari_haiku.export.report_style import STYLE
+from napari_haiku.notices import RESEARCH_USE
+from napari_haiku.storage import write_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_haiku.analysis.counterfactual_result import CounterfactualResult
+    from napari_haiku.atlas.store import Atlas
+
+NO_MORE_THAN_PLACEBO = "This edit moved the result no more than irrelevant text does."
+_EVIDENCE = 12
+_A_PATIENT = 2
+_PLACEBO_LEVEL = 0.05
+_LIMITS = (
+    (
+        "Sign and order of the shifts can be read; their size cannot. It grows and shrinks with the "
+        "number of neighbours and the weight of the text, and is no expected change."
+    ),
+    (
+        "Shifts spill into niches and markers that have no effect of their own: a row says that the "
+        "text moves retrieval this way, not that the effect sits in this niche."
+    ),
+    (
+        "The 95 % interval says how the shift would repeat with another atlas of as many patients "
+        "and this same model. It does not cover what would happen in tissue."
+    ),
+    "The tissue interval says how even the shift is over this slide. It is no evidence.",
+    (
+        "The atlas contrast compares other patients with and without the edited value, without any "
+        'text. A row is called "supported" when q is below 0.05 and the contrast agrees in sign with '
+        "p below 0.05."
+    ),
+    (
+        "A patient's tissue is not compared with itself at two times: nothing here says that this "
+        "patient's tissue would change."
+    ),
+)
+_COLUMNS = (
+    ("niche_name", "Niche"),
+    ("marker", "Marker"),
+    ("n", "Patches"),
+    ("baseline", "Baseline"),
+    ("counterfactual", "Edited"),
+    ("shift", "Shift"),
+    ("ci", "95 % interval"),
+    ("p", "p"),
+    ("q", "q"),
+    ("placebo_p", "Placebo p"),
+    ("tissue", "Tissue interval"),
+    ("contrast", "Atlas contrast"),
+    ("contrast_p", "Contrast p"),
+    ("supported", "Supported"),
+)
+
+
+def write_counterfactual_report(path: Path, result: CounterfactualResult, atlas: Atlas) -> None:
+    """Write the report of a counterfactual as one HTML file that needs nothing else.
+
+    Patients appear by the atlas's pseudonyms only; identifying fields never do.
+
+    Parameters
+    ----------
+    path : Path
+        File to write; replaced in one step.
+    result : CounterfactualResult
+        What was found.
+    atlas : Atlas
+        The atlas it was found in, for the pictures of the evidence.
+
+    Raises
+    ------
+    HaikuError
+        The file cannot be written.
+    """
+    write_text(path, counterfactual_report(result, atlas))
+
+
+def counterfactual_report(result: CounterfactualResult, atlas: Atlas) -> str:
+    """Compose the report; see :func:`write_counterfactual_report`."""
+    title = f"Counterfactual: {result.edit.words}"
+    banner = [element("p", RESEARCH_USE, class_="research")]
+    banner += [element("p", text, class_="caution") for text in _openings(result)]
+    return page(
+        title,
+        STYLE,
+        element("header", element("h1", title), *banner),
+        element(
+            "main",
+            _edit_section(result),
+            _support_section(result),
+            _chart_section(result),
+            _table_section(result),
+            _evidence_section(result, atlas),
+            _limits_section(result),
+            _provenance_section(result),
+        ),
+        element("footer", f"{RESEARCH_USE}. {result.notice}"),
+    )
+
+
+def _openings(result: CounterfactualResult) -> list[str]:
+    said = [NO_MORE_THAN_PLACEBO] if result.no_more_than_placebo else []
+    return [*said, result.notice, *([result.label] if result.label else [])]
+
+
+def _edit_section(result: CounterfactualResult) -> Element:
+    fields = [
+        element("tr", *(element("td", cell) for cell in (name, result.edit.before[name], after)))
+        for name, after in result.edit.after.items()
+    ]
+    tags = {"same": "span", "removed": "del", "added": "ins"}
+    words = [element(tags[kind], text) for kind, text in result.edit.caption_parts()]
+    return element(
+        "section",
+        element("h2", "The edit"),
+        _table(("Field", "Recorded", "Edited"), fields),
+        element("h3", "The exact text that is compared"),
+        element("p", *words, class_="words"),
+    )
+
+
+def _support_section(result: CounterfactualResult) -> Element:
+    support = result.support
+    section = element(
+        "section",
+        element("h2", "Support"),
+        element("p", element("strong", support.word), f": {support.sentence}"),
+    )
+    if math.isfinite(result.whole_edit_p):
+        section.append(
+            element(
+                "p", f"The edit as a whole against irrelevant text: p = {result.whole_edit_p:.3g}."
+            )
+        )
+    section.append(element("p", result.inference))
+    if result.adjusted_for:
+        held = ", ".join(result.adjusted_for)
+        section.append(element("p", f"The atlas contrast holds constant: {held}."))
+    if result.notes:
+        section.append(element("ul", *(element("li", note) for note in result.notes)))
+    return section
+
+
+def _chart_section(result: CounterfactualResult) -> Element:
+    section = element("section", element("h2", "Shifts"))
+    if not result.shifts["shift"].notna().any():
+        section.append(element("p", "No shift is estimable."))
+        return section
+    section.append(
+        _figure(
+            interval_chart(result.shifts),
+            "The largest shifts, in SD of the atlas. Line: 95 % interval. Grey band: twice the "
+            "usual size of a placebo edit. Faint: irrelevant text moves as far.",
+        )
+    )
+    section.append(
+        _figure(
+            heat_map(result.shifts),
+            "All niches and markers. Blue: less, orange: more. White dot: supported. Dotted "
+            "frame: not estimable.",
+        )
+    )
+    plot = volcano(result.shifts)
+    if plot is not None:
+        section.append(_figure(plot, "Shift against p. Coloured: q below 0.05."))
+    return section
+
+
+def _table_section(result: CounterfactualResult) -> Element:
+    table = result.shifts
+    order = table["shift"].abs().sort_values(ascending=False, kind="stable", na_position="last")
+    rows = [_shift_row(row) for row in table.loc[order.index].to_dict("records")]
+    return element(
+        "section",
+        element("h2", "Every row"),
+        element(
+            "p",
+            "Baseline, edited and shift in SD of the atlas, largest shift first. A dash means "
+            "not estimable.",
+        ),
+        element("div", _table([title for _, title in _COLUMNS], rows), class_="wide"),
+    )
+
+
+def _shift_row(row: dict[str, Any]) -> Element:
+    cells = {name: _number(row[name]) for name, _ in _COLUMNS if name in row}
+    cells |= {
+        "niche_name": f"{row['niche']} {row['niche_name']}",
+        "marker": str(row["marker"]),
+        "n": str(row["n"]),
+        "supported": "yes" if row["supported"] else "",
+        "ci": _range(row["ci_low"], row["ci_high"]),
+        "tissue": _range(row["tissue_low"], row["tissue_high"]),
+    }
+    look = "none" if not math.isfinite(row["shift"]) else ""
+    if row["placebo_p"] > _PLACEBO_LEVEL:
+        look = "faint"
+    return element("tr", *(element("td", cells[name]) for name, _ in _COLUMNS), class_=look)
+
+
+def _evidence_section(result: CounterfactualResult, atlas: Atlas) -> Element:
+    section = element("section", element("h2", "Evidence"))
+    chosen = _spread_over_patients(result, atlas)
+    if not chosen:
+        section.append(element("p", "The edit brought in no patch that was not there before."))
+        return section
+    section.append(
+        element("p", "Atlas patches that the edit brought in most often, at most two a patient.")
+    )
+    pictures = [_evidence_figure(result, atlas, row, times) for row, times in chosen]
+    section.append(element("div", *pictures, class_="gallery"))
+    return section
+
+
+def _spread_over_patients(result: CounterfactualResult, atlas: Atlas) -> list[tuple[int, int]]:
+    shown: dict[str, int] = {}
+    chosen = []
+    for row, times in result.gained(len(result.rows) * result.neighbours_after.shape[1]):
+        name = atlas.pseudonym_of(row)
+        if shown.get(name, 0) < _A_PATIENT:
+            shown[name] = shown.get(name, 0) + 1
+            chosen.append((row, times))
+        if len(chosen) == _EVIDENCE:
+            break
+    return chosen
+
+
+def _evidence_figure(result: CounterfactualResult, atlas: Atlas, row: int, times: int) -> Element:
+    record = atlas.record_of(row)
+    said = [f"{name} {record[name]}" for name in result.edit.after if name in record]
+    patches = "patch" if times == 1 else "patches"
+    caption = f"{atlas.pseudonym_of(row)}, {', '.join(said)}; new for {times} {patches}"
+    figure = element("figure")
+    if atlas.description["thumbnails"]:
+        figure.append(element("img", src=_picture(atlas, row), alt=caption, width=96, height=96))
+    figure.append(element("figcaption", caption))
+    return figure
+
+
+def _picture(atlas: Atlas, row: int) -> str:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(atlas.thumbnail(row)).save(buffer, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _limits_section(result: CounterfactualResult) -> Element:
+    return element(
+        "section",
+        element("h2", "How to read this"),
+        element("p", element("strong", result.notice)),
+        element("ul", *(element("li", text) for text in _LIMITS)),
+    )
+
+
+def _provenance_section(result: CounterfactualResult) -> Element:
+    from napari_haiku import __version__
+
+    entries = {"software": f"napari-haiku {__version__}", **result.provenance}
+    rows = [
+        element("tr", element("th", name.replace("_", " ")), element("td", _plain(value)))
+        for name, value in entries.items()
+    ]
+    return element("section", element("h2", "Provenance"), element("table", *rows))
+
+
+def _table(titles: Any, rows: list[Element]) -> Element:
+    head = element("thead", element("tr", *(element("th", title) for title in titles)))
+    return element("table", head, element("tbody", *rows))
+
+
+def _figure(chart: Element, caption: str) -> Element:
+    return element("figure", chart, element("figcaption", caption), class_="chart")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(part)}" for name, part in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
+
+
+def _number(value: Any) -> str:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return "\N{EN DASH}"
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+
+
+def _range(low: float, high: float) -> str:
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return "\N{EN DASH}"
+    return f"{_number(low)} to {_number(high)}"
