@@ -13,12 +13,12 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from napari_haiku.atlas.build import build_atlas
-from napari_haiku.atlas.store import Atlas
 from napari_haiku.clinical import caption, public_record
 from napari_haiku.encoding import layout
 from napari_haiku.encoding.plan import Plan
@@ -28,6 +28,9 @@ from napari_haiku.images.grid import PatchGrid
 from napari_haiku.jobs import run_job
 from napari_haiku.model.base import TissueModel
 from napari_haiku.model.devices import Device
+
+if TYPE_CHECKING:
+    from napari_haiku.atlas.store import Atlas
 
 DIM = 24
 MARKERS = ("PanCK", "CD8", "CollagenIV", "Ki67")

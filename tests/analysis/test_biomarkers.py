@@ -20,9 +20,7 @@ KNOWN = OutsideCalibration(0.0, 0.02, 100, "given by the test")
 
 def predict(encoding, atlas, calibration=KNOWN, **request):
     return run_job(
-        predict_biomarkers(
-            encoding, atlas, BiomarkerRequest(**request), calibration=calibration
-        )
+        predict_biomarkers(encoding, atlas, BiomarkerRequest(**request), calibration=calibration)
     )
 
 
@@ -92,7 +90,11 @@ def test_own_mif_is_never_asked(tmp_path, query, atlas):
         slide.cols,
     )
     other = write_slide(
-        tmp_path / "query", scrambled, query.record, patient="patient-999", origin_um=(5000.0, 3000.0)
+        tmp_path / "query",
+        scrambled,
+        query.record,
+        patient="patient-999",
+        origin_um=(5000.0, 3000.0),
     )
     left, right = predict(query, atlas), predict(other, atlas)
     np.testing.assert_array_equal(left.values, right.values)
@@ -158,9 +160,10 @@ def test_a_marker_that_few_slides_measured_is_read_off_those(tmp_path, query, en
         rows = result.neighbours[patch]
         among = first[rows]
         if among.any():
-            low, high = atlas.expression[rows[among], column].min(), atlas.expression[
-                rows[among], column
-            ].max()
+            low, high = (
+                atlas.expression[rows[among], column].min(),
+                atlas.expression[rows[among], column].max(),
+            )
             assert low - 1e-3 <= result.values[patch, column] <= high + 1e-3
             assert result.marker_patients[patch, column] == pytest.approx(1)
         else:
@@ -195,9 +198,7 @@ def test_without_a_record_the_question_is_he_alone(tmp_path, query, atlas):
 
 def test_a_slide_without_he_cannot_ask(tmp_path, query, atlas):
     slide = toy_slide(np.random.default_rng(1), 0.0, (6, 9))
-    blind = write_slide(
-        tmp_path / "blind", slide, query.record, patient="x", modalities=("mif",)
-    )
+    blind = write_slide(tmp_path / "blind", slide, query.record, patient="x", modalities=("mif",))
     with pytest.raises(HaikuError, match="no H&E"):
         predict(blind, atlas)
 
@@ -272,7 +273,8 @@ def test_another_models_atlas_is_refused(query, atlas, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"k": 0}, {"temperature": 0.0}, {"temperature": float("nan")}, {"within_patient_um": -1}]
+    "bad",
+    [{"k": 0}, {"temperature": 0.0}, {"temperature": float("nan")}, {"within_patient_um": -1}],
 )
 def test_impossible_requests_are_refused(bad):
     with pytest.raises(HaikuError):

@@ -74,9 +74,7 @@ def test_a_confounder_is_held_constant():
     records = records_of(stage=list(stage), site=["a" if s else "b" for s in site])
     adjusted = choose_groups(records, {"stage": "II"}, {"stage": "IV"})
     assert adjusted.adjusted_for == ("site",)
-    plain = choose_groups(
-        records, {"stage": "II"}, {"stage": "IV"}, not_adjusted=("site",)
-    )
+    plain = choose_groups(records, {"stage": "II"}, {"stage": "IV"}, not_adjusted=("site",))
     assert contrast(y, plain).difference[0, 0] > 0.5
     assert abs(contrast(y, adjusted).difference[0, 0]) < 0.15
 
@@ -109,9 +107,7 @@ def test_adjustment_stops_while_patients_are_left():
 
 
 def test_only_patients_with_all_edited_or_all_baseline_values_are_compared():
-    records = records_of(
-        stage=["II"] * 6 + ["IV"] * 6, grade=["1"] * 5 + ["3"] + ["1"] + ["3"] * 5
-    )
+    records = records_of(stage=["II"] * 6 + ["IV"] * 6, grade=["1"] * 5 + ["3"] + ["1"] + ["3"] * 5)
     comparison = choose_groups(
         records, {"stage": "II", "grade": "1"}, {"stage": "IV", "grade": "3"}
     )

@@ -99,9 +99,7 @@ def test_patches_are_read_off_the_neighbours_they_name(to_four, atlas):
 
 
 def test_edit_and_its_reverse_are_opposite(query, atlas, bands, to_four):
-    back = ask(
-        query, atlas, {"stage": "II"}, bands, record={**query.record, "stage": "IV"}
-    )
+    back = ask(query, atlas, {"stage": "II"}, bands, record={**query.record, "stage": "IV"})
     np.testing.assert_array_equal(back.shift, -to_four.shift)
     for column in ("shift", "contrast"):
         np.testing.assert_allclose(
@@ -143,9 +141,7 @@ def test_support_says_who_carries_the_value(to_four, atlas):
     stage = atlas.patches["stage"].to_numpy()
     assert to_four.support.patients == 6
     assert to_four.support.of_patients == 18
-    assert to_four.support.agree == pytest.approx(
-        np.mean(stage[to_four.neighbours_after] == "IV")
-    )
+    assert to_four.support.agree == pytest.approx(np.mean(stage[to_four.neighbours_after] == "IV"))
     assert to_four.support.agree > to_four.support.agreed_before
 
 
@@ -167,14 +163,10 @@ def test_a_placebo_edit_is_seldom_called_significant(query, atlas, bands):
     edits = [("weekday", "Monday", "Friday"), ("ward", "north", "annex")]
     edits += [("box colour", low, "white") for low in ("red", "blue", "green")]
     model = ToyModel()
-    model.card = {
-        "placebo_fields": PLACEBO_FIELDS | {f"note {i}": ["yes", "no"] for i in range(8)}
-    }
+    model.card = {"placebo_fields": PLACEBO_FIELDS | {f"note {i}": ["yes", "no"] for i in range(8)}}
     for field, low, high in edits:
         record = {**query.record, field: low}
-        result = ask(
-            query, atlas, {field: high}, bands, model=model, record=record, resamples=0
-        )
+        result = ask(query, atlas, {field: high}, bands, model=model, record=record, resamples=0)
         quiet += not (result.shifts["q"] < 0.05).any()
         assert not result.shifts["supported"].any()
     assert quiet >= 4
@@ -205,9 +197,7 @@ def test_the_quick_view_leaves_the_statistics_out(query, atlas, bands, to_four):
         assert quick.shifts[column].isna().all()
 
 
-def test_large_niches_are_sampled_for_intervals_only(
-    query, atlas, bands, to_four, monkeypatch
-):
+def test_large_niches_are_sampled_for_intervals_only(query, atlas, bands, to_four, monkeypatch):
     from napari_haiku.analysis import shift_statistics
 
     monkeypatch.setattr(shift_statistics, "_PATCHES_A_NICHE", 12)
@@ -324,9 +314,7 @@ def test_one_patient_atlas_refuses_the_edited_value(query, lone_atlas):
         ask(query, lone_atlas, {"stage": "IV"}, rows=right, within_patient_um=200.0)
 
 
-def test_a_value_that_only_the_slides_own_patient_carries_is_refused(
-    tmp_path, encodings
-):
+def test_a_value_that_only_the_slides_own_patient_carries_is_refused(tmp_path, encodings):
     """Stage IV is in this atlas, but only with the patient asked about."""
     atlas = toy_atlas(tmp_path, [encodings[0], encodings[1], encodings[2]])
     assert atlas.values_of("stage") == {"II": 1, "III": 1, "IV": 1}
@@ -345,9 +333,7 @@ def test_an_edit_that_the_model_does_not_read_is_refused(query, atlas, encodings
 
 def test_words_never_read_are_noted(query, atlas, bands):
     record = {**query.record, "comment": "gibberish"}
-    result = ask(
-        query, atlas, {"stage": "IV"}, bands, record=record, resamples=0, placebo=False
-    )
+    result = ask(query, atlas, {"stage": "IV"}, bands, record=record, resamples=0, placebo=False)
     assert any('never read "gibberish"' in note for note in result.notes)
 
 

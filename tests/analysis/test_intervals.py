@@ -20,9 +20,9 @@ def world(seed=0, n_patients=12, a_patient=10, n=20, markers=3, k=5):
     """Ranked candidates of some patches in a small random atlas."""
     rng = np.random.default_rng(seed)
     patients = np.repeat(np.arange(n_patients), a_patient)
-    values = rng.normal(size=(len(patients), markers)) + rng.normal(size=(n_patients, markers))[
-        patients
-    ]
+    values = (
+        rng.normal(size=(len(patients), markers)) + rng.normal(size=(n_patients, markers))[patients]
+    )
     ranked = [
         np.stack([rng.permutation(len(patients))[: 6 * k] for _ in range(n)]) for _ in range(2)
     ]
@@ -62,7 +62,9 @@ def test_agrees_with_refilling_by_hand():
             for patch in range(len(niches))
         ]
         for place, niche in enumerate((1, 2)):
-            expected = np.mean([c for c, own in zip(change, niches, strict=True) if own == niche], 0)
+            expected = np.mean(
+                [c for c, own in zip(change, niches, strict=True) if own == niche], 0
+            )
             np.testing.assert_allclose(result.shifts[place, :, resample], expected, atol=1e-5)
 
 
@@ -81,7 +83,7 @@ def test_agrees_with_refilling_by_hand_with_gaps_in_the_measurements():
 
 
 def test_every_patient_drawn_once_gives_the_shift_itself(monkeypatch):
-    baseline, edited, values, patients, niches = made = world()
+    baseline, edited, values, _patients, niches = made = world()
     once = np.vstack([np.ones((12, 1), np.int16), np.zeros((1, 1), np.int16)])
     monkeypatch.setattr(intervals, "_multiplicities", lambda *_: once)
     result = run(made, resamples=1)

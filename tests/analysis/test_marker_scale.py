@@ -10,9 +10,7 @@ from napari_haiku.analysis.marker_scale import marker_scale
 
 def scale_of(expression):
     expression = np.asarray(expression, np.float32)
-    return marker_scale(
-        SimpleNamespace(markers=range(expression.shape[1]), expression=expression)
-    )
+    return marker_scale(SimpleNamespace(markers=range(expression.shape[1]), expression=expression))
 
 
 def test_agrees_with_numpy_gaps_left_out(monkeypatch):

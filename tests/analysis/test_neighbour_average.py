@@ -78,9 +78,7 @@ def test_a_marker_measured_by_nobody_is_nan_everywhere():
 
 def test_equal_weights_count_all_neighbours_and_all_patients():
     values = np.zeros((1, 6, 1))
-    average = average_neighbours(
-        values, np.full((1, 6), 1 / 6), np.array([[0, 0, 1, 1, 2, 2]])
-    )
+    average = average_neighbours(values, np.full((1, 6), 1 / 6), np.array([[0, 0, 1, 1, 2, 2]]))
     assert average.effective_neighbours[0, 0] == pytest.approx(6)
     assert average.effective_patients[0, 0] == pytest.approx(3)
     neighbours, patients = effective_counts(np.full((1, 6), 1 / 6), np.array([[0, 0, 1, 1, 2, 2]]))

@@ -172,7 +172,7 @@ def test_one_niche_is_all_tissue(query):
 def test_a_missing_modality_is_named(tmp_path, query):
     slide = toy_slide(np.random.default_rng(0), 0.0, (6, 9))
     he = write_slide(tmp_path / "plain.zarr", slide, {}, patient="p", modalities=("he",))
-    with pytest.raises(HaikuError, match="plain.zarr does not have mIF"):
+    with pytest.raises(HaikuError, match=r"plain\.zarr does not have mIF"):
         niches_of(he, modality="mif")
     with pytest.raises(HaikuError, match="both H&E and mIF"):
         niches_of(he, modality="both")

@@ -28,9 +28,7 @@ def test_tissue_unlike_the_atlas_is_flagged(tmp_path, query, atlas):
     strange[:10, 20] = 1
     other = write_slide(
         tmp_path / "strange",
-        slide.__class__(
-            strange, slide.mif, slide.expression, slide.niches, slide.rows, slide.cols
-        ),
+        slide.__class__(strange, slide.mif, slide.expression, slide.niches, slide.rows, slide.cols),
         query.record,
         patient="x",
     )

@@ -141,9 +141,7 @@ def test_p_is_uniform_when_the_edit_is_itself_a_placebo():
     rng = np.random.default_rng(2)
     p, whole = [], []
     for _ in range(300):
-        verdict = compare_with_placebo(
-            rng.normal(size=(1, 5)), rng.normal(size=(40, 1, 5)), 40
-        )
+        verdict = compare_with_placebo(rng.normal(size=(1, 5)), rng.normal(size=(40, 1, 5)), 40)
         p.append(verdict.p)
         whole.append(verdict.whole_edit_p)
     assert 0.03 < (np.concatenate(p) < 0.05).mean() < 0.07

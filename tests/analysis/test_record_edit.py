@@ -64,7 +64,7 @@ def test_a_field_that_the_record_lacks_names_those_there_are():
 
 
 def test_a_field_that_the_atlas_lacks_names_those_shared():
-    with pytest.raises(HaikuError, match='no field "ward".*disease, stage, grade'):
+    with pytest.raises(HaikuError, match=r'no field "ward".*disease, stage, grade'):
         plan_edit(records(), RECORD, {"ward": "red"})
 
 

@@ -12,11 +12,13 @@ from napari_haiku.cli.demo_plan import DemoPlan
 from napari_haiku.cli.demo_screen import Screen
 
 
-@pytest.fixture(autouse=True)
-def no_screen(monkeypatch):
-    monkeypatch.setattr(
-        demo_run, "choose_screen", lambda *, no_window: Screen("none", "No pictures here.")
-    )
+@pytest.fixture(scope="module", autouse=True)
+def no_screen():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            demo_run, "choose_screen", lambda *, no_window: Screen("none", "No pictures here.")
+        )
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -30,15 +32,16 @@ def wide_slide(make_he, make_mif, tmp_path_factory):
     )
 
 
-@pytest.fixture
-def real(run, wide_slide, model_folder, record_file, tmp_path):
+@pytest.fixture(scope="module")
+def real(no_screen, run, wide_slide, model_folder, record_file, tmp_path_factory):
     he, mif = wide_slide
+    output = tmp_path_factory.mktemp("real") / "out"
     done = run(
         "demo", "--slide", he, "--mif", mif, "--metadata", record_file, "--model", model_folder,
-        "--output", tmp_path / "out", "--json",
+        "--output", output, "--json",
     )  # fmt: skip
     assert done.exit_code == 0, done.stderr
-    return done, tmp_path / "out"
+    return done, output
 
 
 def test_a_slide_of_ones_own_leaves_the_contract(real):

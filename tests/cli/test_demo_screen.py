@@ -110,17 +110,21 @@ def test_the_window_gets_plan_and_folder_and_stays_only_on_the_users_display(win
 )
 def test_a_window_that_fails_is_one_sentence(window_says, script):
     plan, folder = window_says(script)
-    with pytest.raises(HaikuError, match="figures are kept"):
-        with walked(plan, folder, Screen("virtual")):
-            pass
+    with (
+        pytest.raises(HaikuError, match="figures are kept"),
+        walked(plan, folder, Screen("virtual")),
+    ):
+        pass
 
 
 @unix
 def test_the_reason_is_the_last_thing_that_the_window_said(window_says):
     plan, folder = window_says('import sys; sys.exit("The slide cannot be opened.")')
-    with pytest.raises(HaikuError, match="The slide cannot be opened"):
-        with walked(plan, folder, Screen("virtual")):
-            pass
+    with (
+        pytest.raises(HaikuError, match="The slide cannot be opened"),
+        walked(plan, folder, Screen("virtual")),
+    ):
+        pass
     assert "The slide cannot be opened" in (folder / "window.log").read_text()
 
 
@@ -128,9 +132,8 @@ def test_the_reason_is_the_last_thing_that_the_window_said(window_says):
 def test_a_window_that_hangs_is_ended(window_says, monkeypatch):
     monkeypatch.setattr(demo_screen, "SECONDS", 0.5)
     plan, folder = window_says("import time; time.sleep(600)")
-    with pytest.raises(HaikuError):
-        with walked(plan, folder, Screen("virtual")):
-            pass
+    with pytest.raises(HaikuError), walked(plan, folder, Screen("virtual")):
+        pass
 
 
 def test_no_screen_no_pictures(tmp_path):

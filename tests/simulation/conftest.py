@@ -6,10 +6,14 @@ import pytest
 
 from napari_haiku.simulation.patient import VirtualSlide, simulate_patient
 
-FIELD_UM = (300.0, 240.0)
+
+@pytest.fixture(scope="session")
+def field_um() -> tuple[float, float]:
+    """Width and height of the small slide."""
+    return (240.0, 200.0)
 
 
 @pytest.fixture(scope="session")
-def slide() -> VirtualSlide:
-    """A slide of 300 x 240 um."""
-    return simulate_patient(2, 5, field_um=FIELD_UM)
+def slide(field_um: tuple[float, float]) -> VirtualSlide:
+    """Patient 5 of seed 2."""
+    return simulate_patient(2, 5, field_um=field_um)

@@ -39,7 +39,7 @@ FIELDS = [
 
 @pytest.fixture(scope="module")
 def crowd():
-    return [draw_patient(11, index) for index in range(1500)]
+    return [draw_patient(11, index) for index in range(800)]
 
 
 def test_a_record_lists_its_fields_in_caption_order_and_half_the_placebo_fields() -> None:
@@ -88,7 +88,7 @@ def test_the_living_have_the_better_tone_and_placebo_knows_nothing_of_it(crowd) 
     assert tone[alive].mean() - tone[~alive].mean() > 1.0
     for name, (levels, _) in PLACEBO.items():
         means = [np.mean(tone[[p.placebo[name] == level for p in crowd]]) for level in levels]
-        assert np.ptp(means) < 0.45, name
+        assert np.ptp(means) < 0.6, name
 
 
 @settings(max_examples=30)
@@ -125,5 +125,5 @@ def test_survival_can_be_set_by_hand() -> None:
 
 
 def test_an_unknown_field_is_named() -> None:
-    with pytest.raises(HaikuError, match="no field 'hair'.*stage"):
+    with pytest.raises(HaikuError, match=r"no field 'hair'.*stage"):
         draw_patient(1, 1, edits={"hair": "long"})

@@ -21,7 +21,7 @@ from napari_haiku.simulation.vocabulary import (
     type_index,
 )
 
-FIELD_UM = (500.0, 400.0)
+FIELD_UM = (400.0, 300.0)
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,8 @@ def tissue():
 def test_maps_cover_the_field(tissue) -> None:
     _, plan, _, geometry = tissue
     assert plan.niche.shape == (FIELD_UM[1] / STEP_UM, FIELD_UM[0] / STEP_UM)
-    assert geometry.nucleus.shape == (800, 1000)
-    assert geometry.owner.shape == (400, 500)
+    assert geometry.nucleus.shape == (600, 800)
+    assert geometry.owner.shape == (300, 400)
     assert set(np.unique(plan.niche)) <= {*range(len(NICHES)), GLASS}
 
 
@@ -56,7 +56,7 @@ def test_a_large_slide_is_a_piece_of_tissue_on_glass() -> None:
 
 
 def test_cells_stand_in_the_field_on_tissue_and_apart(tissue) -> None:
-    _, plan, cells, _ = tissue
+    _, _, cells, _ = tissue
     assert len(cells) > 200
     assert cells.x.min() >= 0
     assert cells.x.max() < FIELD_UM[0]
@@ -68,6 +68,13 @@ def test_cells_stand_in_the_field_on_tissue_and_apart(tissue) -> None:
     assert nearest.min() > 4.9
     assert len(np.unique(cells.identity)) == len(cells)
     assert cells.identity.max() < cells.identities
+
+
+@pytest.mark.parametrize("side_um", [100.0, 140.0, 200.0, 300.0, 400.0])
+def test_a_small_field_is_mostly_tissue(side_um: float) -> None:
+    for index in range(6):
+        plan = plan_tissue(draw_patient(3, index), (side_um, side_um))
+        assert (plan.niche != GLASS).mean() > 0.4
 
 
 @pytest.mark.parametrize("index", range(6))
@@ -88,10 +95,10 @@ def test_epithelial_cells_are_where_epithelium_is(tissue) -> None:
 
 def test_most_cell_types_occur_in_a_few_patients() -> None:
     seen: set[int] = set()
-    for index in range(4):
+    for index in range(5):
         patient = draw_patient(1, index)
-        plan = plan_tissue(patient, (500.0, 500.0))
-        seen |= set(place_cells(patient, plan, (500.0, 500.0)).kind.tolist())
+        plan = plan_tissue(patient, (400.0, 400.0))
+        seen |= set(place_cells(patient, plan, (400.0, 400.0)).kind.tolist())
     assert len(seen) >= 14
 
 

@@ -16,6 +16,7 @@ from napari_haiku.analysis.neighbour_average import (
     softmax_weights,
 )
 from napari_haiku.analysis.outside_atlas import OutsideCalibration, calibrate_outside
+from napari_haiku.analysis.public_filter import public_filter
 from napari_haiku.analysis.query_weights import choose_weights
 from napari_haiku.analysis.result_tables import output_folder, write_parquet
 from napari_haiku.analysis.retrieval import SlideQuestion, chosen_rows, nobody_answers
@@ -189,7 +190,7 @@ class BiomarkerResult:
             "weights": self.weights,
             "temperature": self.request.temperature,
             "within_patient_um": self.request.within_patient_um,
-            "where": self.request.where,
+            "where": public_filter(self.request.where),
             "pearson_r": {
                 name: float(r) if np.isfinite(r) else None for name, r in self.pearson_r.items()
             },

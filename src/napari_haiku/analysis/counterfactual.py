@@ -13,6 +13,7 @@ from napari_haiku.analysis.evidence import Evidence, evidence_for
 from napari_haiku.analysis.marker_scale import MarkerScale, marker_scale
 from napari_haiku.analysis.niches import NicheLabels, NicheResult, find_niches
 from napari_haiku.analysis.outside_atlas import OutsideCalibration, calibrate_outside
+from napari_haiku.analysis.public_filter import public_filter
 from napari_haiku.analysis.query_weights import choose_weights
 from napari_haiku.analysis.readout import mean_of_neighbours
 from napari_haiku.analysis.record_edit import RecordEdit, plan_edit
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from napari_haiku.clinical import Record
     from napari_haiku.encoding.store import Encoding
     from napari_haiku.model.base import TissueModel
+
+__all__ = ["CounterfactualRequest", "CounterfactualResult", "run_counterfactual"]
 
 DEFAULT_WEIGHTS = {"he": 0.6, "text": 0.4}
 _NICHES = 4
@@ -290,7 +293,7 @@ def _provenance(
         "neighbours": request.k,
         "weights": dict(weights),
         "within_patient_um": request.within_patient_um,
-        "where": request.where,
+        "where": public_filter(request.where),
         "seed": request.seed,
         "resamples": request.resamples,
     }

@@ -3,6 +3,7 @@
 import io
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -52,19 +53,23 @@ def program(
     """See what the model sees in H&E, mIF and the clinical record. Research use only."""
 
 
-app.command("demo")(demo.demo)
-app.command("doctor")(doctor.doctor)
-app.command("info")(info.info)
-app.command("models")(models.models)
-app.command("convert")(convert.convert)
-app.command("encode")(encode.encode)
-app.add_typer(atlas.app, name="atlas")
-app.command("search")(search.search)
-app.command("biomarkers")(biomarkers.biomarkers)
-app.command("niches")(niches.niches)
-app.command("counterfactual")(counterfactual.counterfactual)
-app.command("simulate")(simulate.simulate)
-app.command("train")(train.train)
+def _add(name: str, command: Callable[..., None], does: str) -> None:
+    app.command(name, short_help=does)(command)
+
+
+_add("demo", demo.demo, "The whole loop, on a virtual slide or yours.")
+_add("doctor", doctor.doctor, "Check Python, GPU, window, model and disk.")
+_add("info", info.info, "What an image says about itself.")
+_add("models", models.models, "Models, their licences, what is on disk.")
+_add("convert", convert.convert, "A published model into a safe model folder.")
+_add("encode", encode.encode, "One slide through the model; resumes.")
+app.add_typer(atlas.app, name="atlas", short_help="Build an atlas; say what is in it.")
+_add("search", search.search, "The most similar tissue of an atlas.")
+_add("biomarkers", biomarkers.biomarkers, "Markers of a slide from H&E and record.")
+_add("niches", niches.niches, "Patches grouped by what they look like.")
+_add("counterfactual", counterfactual.counterfactual, "What would shift under an edited record.")
+_add("simulate", simulate.simulate, "A virtual cohort with known truth.")
+_add("train", train.train, "Train a model on a cohort.")
 
 
 def main() -> None:

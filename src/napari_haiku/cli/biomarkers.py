@@ -17,6 +17,8 @@ from napari_haiku.cli.options import (
 from napari_haiku.cli.parsing import parse_weights
 from napari_haiku.cli.reporting import reporting
 
+MAPS = "maps.ome.zarr"
+
 
 def biomarkers(
     encoding: Annotated[Path, typer.Argument(metavar="ENC.zarr", show_default=False)],
@@ -34,8 +36,8 @@ def biomarkers(
     with reporting(as_json, debug) as report:
         from napari_haiku.analysis.biomarkers import BiomarkerRequest, predict_biomarkers
         from napari_haiku.atlas.store import Atlas
-        from napari_haiku.cli.map_files import write_biomarker_maps
         from napari_haiku.encoding.store import Encoding
+        from napari_haiku.export.maps import write_biomarker_maps
 
         slide = Encoding.open(encoding)
         predicted = report.run(
@@ -48,7 +50,8 @@ def biomarkers(
             )
         )
         predicted.save(output)
-        maps = write_biomarker_maps(output, slide, predicted)
+        maps = output / MAPS
+        write_biomarker_maps(maps, predicted, slide.grid)
         report.result(
             {
                 "patches": len(predicted),

@@ -54,9 +54,11 @@ def counterfactual(
             run_counterfactual,
         )
         from napari_haiku.analysis.niches import read_niches
+        from napari_haiku.analysis.result_tables import output_folder
         from napari_haiku.atlas.store import Atlas
-        from napari_haiku.cli.map_files import write_counterfactual_files
         from napari_haiku.encoding.store import Encoding
+        from napari_haiku.export.maps import write_shift_maps
+        from napari_haiku.export.report import write_counterfactual_report
         from napari_haiku.model.loading import load_model
 
         slide, evidence = Encoding.open(encoding), Atlas.open(atlas)
@@ -78,7 +80,9 @@ def counterfactual(
             )
         )
         result.save(output)
-        files = write_counterfactual_files(output, slide, result)
+        folder = output_folder(output / "shift_maps")
+        write_shift_maps(folder / "shift.ome.zarr", result, slide.grid)
+        write_counterfactual_report(output / "report.html", result, evidence)
         for note in result.notes:
             report.say(note)
         supported = int(result.shifts["supported"].sum())
@@ -101,7 +105,6 @@ def counterfactual(
                 "label": result.label,
                 "seed": seed,
                 "output": str(output),
-                "files": files,
                 "notes": result.notes,
                 "notice": result.notice,
             },

@@ -16,6 +16,8 @@ from napari_haiku.analysis.niches import find_niches
 from napari_haiku.atlas.query import compose_query
 from napari_haiku.atlas.search import Exclusion, search
 from napari_haiku.errors import HaikuError
+from napari_haiku.export.maps import write_biomarker_maps
+from napari_haiku.export.report import write_counterfactual_report
 from napari_haiku.notices import ASSOCIATION
 
 if TYPE_CHECKING:
@@ -99,6 +101,9 @@ def answer(report: Report, subject: Subject, timed: Timed) -> Answers:
             )
         )
         predicted.save(subject.output / "biomarkers")
+        write_biomarker_maps(
+            subject.output / "biomarkers" / "maps.ome.zarr", predicted, subject.encoding.grid
+        )
     with timed("niches"):
         niches = report.run(find_niches([subject.encoding], clusters=CLUSTERS, seed=subject.seed))
         niches.save(subject.output / "niches")
@@ -177,7 +182,9 @@ def _counterfactual(report: Report, subject: Subject, niches: NicheResult) -> di
         # An atlas that cannot speak to the edit says so; that is an answer too.
         report.say(f"Counterfactual: {refusal}")
         return {"edit": subject.edits, "refused": str(refusal)}
-    result.save(subject.output / "counterfactual")
+    folder = subject.output / "counterfactual"
+    result.save(folder)
+    write_counterfactual_report(folder / "report.html", result, subject.atlas)
     return {
         "edit": subject.edits,
         "support": result.support.word,

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -86,15 +86,20 @@ def _process(
     plan_file: Path, folder: Path, environment: Mapping[str, str], *, stay: bool
 ) -> Iterator[list[str]]:
     command = [sys.executable, "-m", "napari_haiku.cli.demo_window", str(plan_file), str(folder)]
-    with (folder / LOG).open("w+", encoding="utf-8", errors="replace") as messages:
-        process = subprocess.Popen(
-            [*command, *([STAY] if stay else [])],
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=messages,
-            text=True,
-            encoding="utf-8",
+    with ExitStack() as stack:
+        messages = stack.enter_context(
+            (folder / LOG).open("w+", encoding="utf-8", errors="replace")
+        )
+        process = stack.enter_context(
+            subprocess.Popen(
+                [*command, *([STAY] if stay else [])],
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=messages,
+                text=True,
+                encoding="utf-8",
+            )
         )
         # A window that hangs must not hang the demo; the user's own may stay as long as they like.
         alarm = threading.Timer(SECONDS, process.kill)
@@ -112,7 +117,6 @@ def _process(
             alarm.cancel()
             if process.poll() is None:
                 process.terminate()
-                process.wait()
 
 
 def _failure(messages: str) -> str:

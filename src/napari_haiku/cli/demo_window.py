@@ -7,6 +7,7 @@ broken Qt or OpenGL ends no computation. Prints the pictures' names, then ``take
 from __future__ import annotations
 
 import sys
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,11 +24,15 @@ def walk(plan_file: Path, folder: Path, *, stay: bool) -> None:
     from napari_haiku.widgets.journey import JourneyPlan, run_journey, stay_open
 
     plan = DemoPlan.read(plan_file)
-    pictures = run_journey(JourneyPlan(**_fields(plan)), folder, keep_open=stay)
-    sys.stdout.write("".join(f"{PICTURE}={picture.name}\n" for picture in pictures) + f"{TAKEN}\n")
-    sys.stdout.flush()
-    if stay:
-        stay_open()
+    answer = sys.stdout
+    # Nobody reads what libraries print here once the pictures are told; a full pipe would stop us.
+    with redirect_stdout(sys.stderr):
+        pictures = run_journey(JourneyPlan(**_fields(plan)), folder, keep_open=stay)
+        answer.write("".join(f"{PICTURE}={picture.name}\n" for picture in pictures))
+        answer.write(f"{TAKEN}\n")
+        answer.flush()
+        if stay:
+            stay_open()
 
 
 def _fields(plan: DemoPlan) -> dict[str, object]:

@@ -10,9 +10,12 @@ import numpy as np
 from napari_haiku.export.markup import Element, element
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from typing import Any
 
     import pandas as pd
+
+    Row = Mapping[Hashable, Any]
 
 LESS, MORE, NEUTRAL, INK, FAINT = "#0B4FA0", "#B34700", "#F5F5F5", "#222222", "#8A8F98"
 _FAINT_OPACITY = 0.42
@@ -136,7 +139,7 @@ def volcano(shifts: pd.DataFrame) -> Element | None:
 
 
 def _cell(row: pd.Series, x: float, y: float, limit: float) -> Element:
-    told = element("title", _told({**row.to_dict(), "marker": row.name}))
+    told = element("title", _told({**dict(row), "marker": row.name}))
     frame = {"x": x + 1, "y": y + 1, "width": _CELL_W - 2, "height": _CELL_H - 2}
     if not np.isfinite(row["shift"]):
         hollow = element("rect", told, fill="none", stroke=FAINT, stroke_dasharray="2 3", **frame)
@@ -157,19 +160,17 @@ def _cell(row: pd.Series, x: float, y: float, limit: float) -> Element:
 
 
 def _interval_row(
-    row: dict[str, object], y: float, place: object, left: float, right: float
+    row: Row, y: float, at: Callable[[float], float], left: float, right: float
 ) -> Element:
-    at = place
-    assert callable(at)
-    shift, faint = float(str(row["shift"])), float(str(row["placebo_p"])) > _PLACEBO_LEVEL
+    shift, scale = row["shift"], row["placebo_scale"]
+    faint = row["placebo_p"] > _PLACEBO_LEVEL
     group = element("g", element("title", _told(row)), opacity=_FAINT_OPACITY if faint else 1)
-    scale = float(str(row["placebo_scale"]))
     if math.isfinite(scale):
         x0, x1 = at(-2 * scale), at(2 * scale)
         band = {"x": x0, "y": y - 8, "width": x1 - x0, "height": 16}
         group.append(element("rect", fill="#D9DCE1", **band))
     colour = MORE if shift > 0 else LESS
-    low, high = float(str(row["ci_low"])), float(str(row["ci_high"]))
+    low, high = row["ci_low"], row["ci_high"]
     if math.isfinite(low) and math.isfinite(high):
         group.append(_line(at(low), y, at(high), y, colour))
     group.append(element("circle", cx=at(shift), cy=y, r=4, fill=colour))
@@ -190,10 +191,10 @@ def _legend(x: float, y: float, limit: float) -> Element:
     return group
 
 
-def _told(row: dict[str, object]) -> str:
+def _told(row: Row) -> str:
     parts = [f"{row['marker']} in niche {row['niche']}"]
     for name in ("shift", "ci_low", "ci_high", "p", "q", "placebo_p", "contrast", "contrast_p"):
-        value = float(str(row[name]))
+        value = row[name]
         parts.append(f"{name} {value:.3g}" if math.isfinite(value) else f"{name} not estimable")
     return ", ".join(parts)
 

@@ -14,6 +14,7 @@ from napari_haiku.notices import RESEARCH_USE
 from napari_haiku.storage import write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
     from pathlib import Path
 
     from napari_haiku.analysis.counterfactual_result import CounterfactualResult
@@ -25,12 +26,12 @@ _A_PATIENT = 2
 _PLACEBO_LEVEL = 0.05
 _LIMITS = (
     (
-        "Sign and order of the shifts can be read; their size cannot. It grows and shrinks with the "
-        "number of neighbours and the weight of the text, and is no expected change."
+        "Sign and order of the shifts can be read; their size cannot. It grows and shrinks with "
+        "the number of neighbours and the weight of the text, and is no expected change."
     ),
     (
-        "Shifts spill into niches and markers that have no effect of their own: a row says that the "
-        "text moves retrieval this way, not that the effect sits in this niche."
+        "Shifts spill into niches and markers that have no effect of their own: a row says that "
+        "the text moves retrieval this way, not that the effect sits in this niche."
     ),
     (
         "The 95 % interval says how the shift would repeat with another atlas of as many patients "
@@ -38,9 +39,9 @@ _LIMITS = (
     ),
     "The tissue interval says how even the shift is over this slide. It is no evidence.",
     (
-        "The atlas contrast compares other patients with and without the edited value, without any "
-        'text. A row is called "supported" when q is below 0.05 and the contrast agrees in sign with '
-        "p below 0.05."
+        "The atlas contrast compares other patients with and without the edited value, without "
+        'any text. A row is called "supported" when q is below 0.05 and the contrast agrees in '
+        "sign with p below 0.05."
     ),
     (
         "A patient's tissue is not compared with itself at two times: nothing here says that this "
@@ -194,7 +195,7 @@ def _table_section(result: CounterfactualResult) -> Element:
     )
 
 
-def _shift_row(row: dict[str, Any]) -> Element:
+def _shift_row(row: Mapping[Hashable, Any]) -> Element:
     cells = {name: _number(row[name]) for name, _ in _COLUMNS if name in row}
     cells |= {
         "niche_name": f"{row['niche']} {row['niche_name']}",

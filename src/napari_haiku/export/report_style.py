@@ -5,7 +5,8 @@ body { font: 15px/1.45 system-ui, sans-serif; color: #222; margin: 0 auto; max-w
        padding: 0 20px 40px; }
 h1 { font-size: 24px; } h2 { font-size: 18px; margin-top: 32px; } h3 { font-size: 15px; }
 .research { font-weight: 600; color: #7A5B00; margin: 0 0 6px; }
-.caution { background: #FFF6DC; border-left: 4px solid #E3B617; margin: 0 0 6px; padding: 8px 12px; }
+.caution { background: #FFF6DC; border-left: 4px solid #E3B617; margin: 0 0 6px;
+           padding: 8px 12px; }
 .words del { color: #0B4FA0; } .words ins { color: #B34700; font-weight: 600; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid #DDD; padding: 3px 8px; text-align: left; white-space: nowrap; }

@@ -140,7 +140,9 @@ def _tissue(patient: Patient, shape: tuple[int, int]) -> NDArray[np.bool_]:
     rng = stream(patient.seed, patient.index, "outline")
     height, width = shape
     large = min(shape) * STEP_UM >= 1200
-    low, high = (70.0, 150.0) if large else (-90.0, 45.0)
+    # A small field keeps most of its tissue: its border is smaller too.
+    small = min(1.0, (min(shape) * STEP_UM / 500) ** 2)
+    low, high = (70.0, 150.0) if large else (-90.0, 45.0 * small)
     left, right, top, bottom = rng.uniform(low, high, 4)
     x = (np.arange(width) + 0.5) * STEP_UM
     y = ((np.arange(height) + 0.5) * STEP_UM)[:, None]
@@ -155,7 +157,7 @@ def _tissue(patient: Patient, shape: tuple[int, int]) -> NDArray[np.bool_]:
     bite = np.hypot(np.clip(reach - horizontal, 0, None), np.clip(reach - vertical, 0, None))
     inside = np.minimum(inside, reach - bite)
     rough = 38 * smooth_field(rng, shape, STEP_UM, 110) + 9 * smooth_field(rng, shape, STEP_UM, 16)
-    tissue: NDArray[np.bool_] = inside + rough > 0
+    tissue: NDArray[np.bool_] = inside + small * rough > 0
     tear = np.abs(smooth_field(rng, shape, STEP_UM, 60))
     where = smooth_field(rng, shape, STEP_UM, 120)
     return tissue & ~((tear < 0.035) & (where > 1.4))

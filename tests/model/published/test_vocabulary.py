@@ -48,7 +48,7 @@ def test_anything_else_is_refused(value: object, tmp_path: Path) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.binary(max_size=60), st.integers(0, 200))
+@given(noise=st.binary(max_size=60), at=st.integers(0, 200))
 def test_spoilt_files_are_refused_or_read_never_run(noise: bytes, at: int, tmp_path: Path) -> None:
     good = pickle.dumps(np.array(NAMES))
     file = tmp_path / "vocab.pkl"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.model.published.config import HaikuConfig, check_marker_name
@@ -142,7 +143,7 @@ def published_pieces(
 
 
 def translate(
-    state: Mapping[str, torch.Tensor], pieces: Sequence[Piece], towers: HaikuTowers
+    state: Mapping[str, torch.Tensor], pieces: Sequence[Piece], towers: nn.Module
 ) -> dict[str, torch.Tensor]:
     """Rename, join and drop, strictly.
 
@@ -165,6 +166,28 @@ def translate(
     HaikuError
         A weight is missing, unexpected or mis-shaped; the first few are named.
     """
+    check_pieces(state, pieces, towers)
+    expected = towers.state_dict()
+    parts: dict[str, list[torch.Tensor]] = {name: [] for name in expected}
+    for piece in pieces:
+        parts[piece.ours].append(_numbers(piece, state[piece.published]))
+    return {
+        name: given[0] if len(given) == 1 else torch.cat(given)
+        for name, given in parts.items()
+        if given
+    } | {name: torch.zeros(expected[name].shape) for name, given in parts.items() if not given}
+
+
+def check_pieces(
+    state: Mapping[str, torch.Tensor], pieces: Sequence[Piece], towers: nn.Module
+) -> None:
+    """Compare published names and shapes with the pieces, without reading a number.
+
+    Raises
+    ------
+    HaikuError
+        A weight is missing, unexpected or mis-shaped; the first few are named.
+    """
     wanted = {piece.published for piece in pieces}
     shadowed = {key for key in state if key.startswith(MARKERS) and _in_tables(key)}
     missing = [piece.published for piece in pieces if piece.published not in state]
@@ -180,14 +203,6 @@ def translate(
     expected = towers.state_dict()
     for piece in pieces:
         _check_shape(piece, state[piece.published], expected[piece.ours])
-    parts: dict[str, list[torch.Tensor]] = {name: [] for name in expected}
-    for piece in pieces:
-        parts[piece.ours].append(_numbers(piece, state[piece.published]))
-    return {
-        name: given[0] if len(given) == 1 else torch.cat(given)
-        for name, given in parts.items()
-        if given
-    } | {name: torch.zeros(expected[name].shape) for name, given in parts.items() if not given}
 
 
 def _in_tables(key: str) -> bool:

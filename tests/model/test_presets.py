@@ -1,0 +1,65 @@
+"""Models by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from napari_haiku.model.presets import (
+    PRESETS,
+    find_preset,
+    folder_of,
+    list_models,
+    repository_of,
+)
+
+NAMES = ["default", "haiku", "haiku-bi", "uni", "virchow2", "h-optimus-0", "musk"]
+
+
+def test_every_preset_says_what_a_user_must_know() -> None:
+    assert [preset.name for preset in PRESETS] == NAMES
+    for preset in PRESETS:
+        assert preset.licence
+        assert preset.size_mb > 0
+        assert 50 < preset.patch_um < 250
+        assert preset.shared_space == (preset.modalities != ("he",))
+        assert preset.shared_space or "no biomarkers" in preset.offers
+
+
+@pytest.mark.parametrize(
+    ("name", "repository"),
+    [
+        ("default", None),
+        ("haiku", "zhihuanglab/Haiku"),
+        ("zhihuanglab/haiku-bi", "zhihuanglab/Haiku-Bi"),
+        ("hf-hub:owner/name", "owner/name"),
+        ("timm:resnet18.a1_in1k", "timm/resnet18.a1_in1k"),
+        ("some/folder", None),
+    ],
+)
+def test_where_a_name_comes_from(name: str, repository: str | None) -> None:
+    assert repository_of(name) == repository
+
+
+def test_presets_are_found_whatever_the_case() -> None:
+    preset = find_preset("hf-hub:MAHMOODLAB/uni")
+    assert preset is not None
+    assert preset.name == "uni"
+    assert find_preset("gigapath") is None
+
+
+def test_list_says_what_is_on_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HAIKU_MODELS", str(tmp_path))
+    rows = {row["name"]: row for row in list_models()}
+    assert list(rows) == NAMES
+    assert not rows["haiku"]["on_disk"]
+    assert rows["haiku"]["gated"]
+    assert rows["haiku"]["weights"].endswith("zhihuanglab/Haiku")
+    for folder in (folder_of("haiku"), folder_of("timm:resnet18")):
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+    rows = {row["name"]: row for row in list_models()}
+    assert rows["haiku"]["on_disk"]
+    assert rows["haiku"]["folder"] == str(tmp_path / "haiku")
+    assert rows[str(tmp_path / "timm--resnet18")]["on_disk"]
