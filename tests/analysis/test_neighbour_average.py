@@ -29,16 +29,34 @@ def test_softmax_weights_add_up_to_one_and_favour_the_alike(similarity, temperat
 
 
 def test_temperature_really_weights():
-    similarity = np.array([[0.9, 0.8]])
-    there = np.ones((1, 2), bool)
-    for temperature in (0.05, 0.1, 1.0):
-        first, second = softmax_weights(similarity, there, temperature)[0]
-        assert first / second == pytest.approx(np.exp(0.1 / temperature))
+    similarity = np.array([[0.9, 0.85, 0.8]])
+    there = np.ones((1, 3), bool)
+    for temperature in (0.25, 0.5, 2.0):
+        first, second, last = softmax_weights(similarity, there, temperature)[0]
+        assert last / first == pytest.approx(np.exp(-1 / temperature))
+        assert second / first == pytest.approx(np.exp(-0.5 / temperature))
+
+
+def test_weights_do_not_depend_on_how_far_a_model_spreads_its_similarities():
+    """One model's best fifty lie within 0.002 of each other; a fixed unit weighs them alike."""
+    similarity = np.sort(np.random.default_rng(0).random((4, 50)))[:, ::-1]
+    there = np.ones(similarity.shape, bool)
+    wide = softmax_weights(similarity, there, 0.5)
+    narrow = softmax_weights(0.15 + 0.002 * similarity, there, 0.5)
+    np.testing.assert_allclose(wide, narrow, rtol=1e-9)
+
+
+def test_neighbours_alike_to_the_last_digit_weigh_the_same():
+    weights = softmax_weights(np.full((1, 4), 0.3), np.ones((1, 4), bool), 0.1)
+    np.testing.assert_allclose(weights, 0.25)
+    np.testing.assert_allclose(softmax_weights(np.ones((1, 1)), np.ones((1, 1), bool), 0.1), 1)
 
 
 def test_a_missing_neighbour_weighs_nothing():
     weights = softmax_weights(np.array([[0.5, np.nan, 0.5]]), np.array([[True, False, True]]), 0.1)
     np.testing.assert_allclose(weights, [[0.5, 0, 0.5]])
+    weights = softmax_weights(np.array([[0.5, 0.4, np.nan]]), np.array([[True, True, False]]), 1.0)
+    np.testing.assert_allclose(weights[0, 1] / weights[0, 0], np.exp(-1))
 
 
 def test_no_neighbour_gives_no_weight_and_no_warning():

@@ -41,7 +41,8 @@ def test_help_names_every_command(run):
     out = run("--help").stdout
     for command, *_ in COMMANDS:
         assert f"\n  {command} " in out
-    assert "..." not in out
+    summaries = out.partition("Commands:")[2]
+    assert "..." not in summaries
 
 
 def test_version(run):

@@ -60,7 +60,7 @@ def test_a_change_anywhere_shows_in_the_coarse_level() -> None:
 
 
 @settings(max_examples=20)
-@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 90))
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(60, 200))
 def test_blocks_do_not_matter(rows: int, columns: int, chunk: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (2, rows, columns), dtype=np.uint8)
     prints = {

@@ -62,7 +62,7 @@ def test_a_single_plane_is_one_channel() -> None:
 
 
 def test_stacks_are_refused() -> None:
-    with pytest.raises(HaikuError, match="5 planes along its axis 0: choose a single plane"):
+    with pytest.raises(HaikuError, match="5 planes in time or depth: choose a single one"):
         image_from_array(np.zeros((5, 2, 8, 8), np.uint8), rgb=False)
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_haiku.images import pyramid
+from napari_haiku.images.lazy import lazy_array
 from napari_haiku.images.pyramid import with_coarser_levels
 
 
@@ -53,11 +54,10 @@ def test_a_coarse_level_is_made_once() -> None:
         shape, dtype, ndim = (40, 40, 3), np.dtype(np.uint8), 3
 
         def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
-            part = np.ones(self.shape, self.dtype)[key]
-            reads.extend([1] * bool(part.size))
-            return part
+            reads.append(key)
+            return np.ones(self.shape, self.dtype)[key]
 
-    source = da.from_array(Counted(), chunks=(40, 40, 3))
+    source = lazy_array(Counted(), (40, 40, 3))
     levels = with_coarser_levels([source], rgb=True)
     assert not reads
     for _ in range(3):
@@ -72,8 +72,8 @@ def test_levels_too_large_to_keep_are_computed_each_time(monkeypatch: pytest.Mon
     assert kept[1].compute()[0, 0, 0] == round(np.mean([0, 1, 40, 41]))
 
 
-@settings(max_examples=30)
-@given(st.integers(17, 90), st.integers(17, 90), st.integers(3, 40), st.booleans())
+@settings(max_examples=15)
+@given(st.integers(17, 90), st.integers(17, 90), st.integers(20, 60), st.booleans())
 def test_any_sides_and_blocks(rows: int, columns: int, chunk: int, rgb: bool) -> None:
     shape = (rows, columns, 3) if rgb else (2, rows, columns)
     pixels = np.random.default_rng(0).random(shape)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from napari_haiku.simulation.cohort import SimulateRequest, simulate_cohort
 from napari_haiku.simulation.record import PLACEBO, draw_patient
 from napari_haiku.simulation.vocabulary import MARKERS
 
-FIELD_UM = (140.0, 120.0)
+FIELD_UM = (130.0, 110.0)
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -30,7 +32,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory):
-    request = SimulateRequest(tmp_path_factory.mktemp("cohort") / "c", 3, 6, FIELD_UM)
+    request = SimulateRequest(tmp_path_factory.mktemp("cohort") / "c", 2, 6, FIELD_UM)
     return request, run_job(simulate_cohort(request))
 
 
@@ -38,8 +40,8 @@ def test_the_manifest_lists_every_slide_and_its_record(made) -> None:
     request, result = made
     with result.manifest.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    assert [row["slide_id"] for row in rows] == ["slide_00000", "slide_00001", "slide_00002"]
-    assert len({row["patient_id"] for row in rows}) == 3
+    assert [row["slide_id"] for row in rows] == ["slide_00000", "slide_00001"]
+    assert len({row["patient_id"] for row in rows}) == 2
     assert list(rows[0])[:5] == ["slide_id", "patient_id", "he", "mif", "markers"]
     assert list(rows[0])[-len(PLACEBO) :] == list(PLACEBO)
     for index, row in enumerate(rows):
@@ -55,8 +57,8 @@ def test_the_images_say_what_they_are(made) -> None:
     request, _ = made
     he = open_image(request.output / "images" / "slide_00000_he.ome.tif")
     mif = open_image(request.output / "images" / "slide_00000_mif.ome.tif")
-    assert (he.modality, he.pixel_size_um, he.shape) == ("he", 0.5, (240, 280))
-    assert (mif.modality, mif.pixel_size_um, mif.shape) == ("mif", 1.0, (120, 140))
+    assert (he.modality, he.pixel_size_um, he.shape) == ("he", 0.5, (220, 260))
+    assert (mif.modality, mif.pixel_size_um, mif.shape) == ("mif", 1.0, (110, 130))
     assert mif.markers == MARKERS
     assert he.extent_um == mif.extent_um
 
@@ -91,7 +93,7 @@ def test_an_interrupted_run_resumes_and_ends_the_same(made, tmp_path: Path) -> N
     reports = []
     result = run_job(simulate_cohort(here), reports.append)
     assert result.resumed_from == 1
-    assert [report.done for report in reports] == [1, 2, 3]
+    assert [report.done for report in reports] == [1, 2]
     assert _files(here.output) == _files(request.output)
 
 
@@ -99,13 +101,13 @@ def test_a_finished_cohort_is_left_alone(made, monkeypatch: pytest.MonkeyPatch) 
     request, _ = made
     monkeypatch.setattr(cohort, "simulate_patient", None)
     before = _files(request.output)
-    assert run_job(simulate_cohort(request)).resumed_from == 3
+    assert run_job(simulate_cohort(request)).resumed_from == 2
     assert _files(request.output) == before
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
-    [({"seed": 9}, "seed 6 not 9"), ({"patients": 4}, "patients 3 not 4")],
+    [({"seed": 9}, "seed 6 not 9"), ({"patients": 4}, "patients 2 not 4")],
 )
 def test_other_settings_in_the_same_folder_are_refused(made, change, told: str) -> None:
     request, _ = made
@@ -151,6 +153,24 @@ def test_workers_write_the_same_bytes(made, tmp_path: Path) -> None:
     here = replace(request, output=tmp_path / "parallel", workers=2)
     assert run_job(simulate_cohort(here)).resumed_from == 0
     assert _files(here.output) == _files(request.output)
+
+
+def test_a_dead_worker_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class DeadPool(ThreadPoolExecutor):
+        def __init__(self, workers: int, mp_context: object) -> None:
+            super().__init__(workers)
+
+        def submit(self, *_: object) -> Future[int]:
+            future: Future[int] = Future()
+            future.set_exception(BrokenProcessPool("gone"))
+            return future
+
+    monkeypatch.setattr(cohort, "ProcessPoolExecutor", DeadPool)
+    request = SimulateRequest(tmp_path / "dead", 3, 1, FIELD_UM, workers=2)
+    with pytest.raises(HaikuError, match="fewer workers"):
+        run_job(simulate_cohort(request))
 
 
 def test_the_settings_are_recorded(made) -> None:

@@ -45,7 +45,9 @@ def test_epithelium_lies_inside_its_wall_and_never_on_glass(tissue) -> None:
     assert (plan.epithelium > 0).any()
     assert plan.wall[plan.epithelium > 0].min() > -3
     assert not plan.epithelium[plan.niche == GLASS].any()
-    assert not (plan.epithelium[plan.lumen > 0]).any()
+    # Only shrinkage clefts touch epithelium, and only at its outer rim.
+    both = (plan.epithelium > 0) & (plan.lumen > 0)
+    assert (plan.wall[both] < 0).all()
 
 
 def test_a_large_slide_is_a_piece_of_tissue_on_glass() -> None:

@@ -54,7 +54,8 @@ class BiomarkerRequest:
     where : str, optional
         Filter over the atlas.
     temperature : float
-        A neighbour less alike by this much weighs 1/e as much.
+        How evenly neighbours count: the last weighs exp(-1 / temperature) as
+        much as the best.
     rows : ndarray or slice, optional
         Patches to predict; all by default.
     """
@@ -63,7 +64,7 @@ class BiomarkerRequest:
     weights: Mapping[str, float] | None = None
     within_patient_um: float | None = None
     where: str | None = None
-    temperature: float = 0.1
+    temperature: float = 0.5
     rows: NDArray[Any] | slice | None = None
 
     def __post_init__(self) -> None:
@@ -236,7 +237,7 @@ def predict_biomarkers(
     -----
     Haiku, section on biomarker inference (arXiv 2605.00925), with neighbours
     that did not measure a marker left out of its mean and a softmax whose
-    temperature suits cosines.
+    temperature is relative to the spread of the neighbours' similarities.
     """
     request = request or BiomarkerRequest()
     rows = chosen_rows(encoding.n_patches, request.rows)

@@ -39,6 +39,11 @@ def softmax_weights(
 ) -> NDArray[np.float64]:
     """Weights of neighbours by likeness; each row adds up to 1.
 
+    Models differ in how far apart the similarities of good neighbours lie, from
+    a thousandth to a tenth, and a softmax in absolute units would weigh all
+    neighbours of the one alike and only the best of the other. The unit is
+    therefore the distance from a patch's best to its last neighbour.
+
     Parameters
     ----------
     similarity : ndarray, shape (n, k)
@@ -46,16 +51,20 @@ def softmax_weights(
     valid : ndarray of bool, shape (n, k)
         False where there is no neighbour; its weight is 0.
     temperature : float
-        A neighbour less alike by this much weighs 1/e as much.
+        The last neighbour weighs exp(-1 / temperature) as much as the best.
 
     Returns
     -------
     ndarray of float64, shape (n, k)
         A row without any neighbour is all 0.
     """
-    scores = np.where(valid, np.asarray(similarity, np.float64) / temperature, -np.inf)
-    top = scores.max(axis=1, keepdims=True, initial=-np.inf)
-    weights = np.exp(scores - np.where(np.isfinite(top), top, 0))
+    alike = np.where(valid, np.asarray(similarity, np.float64), np.nan)
+    some = valid.any(axis=1)
+    best, last = np.zeros((2, len(alike), 1))
+    best[some, 0] = np.nanmax(alike[some], axis=1)
+    last[some, 0] = np.nanmin(alike[some], axis=1)
+    unit = np.where(best > last, best - last, 1) * temperature
+    weights = np.exp(np.where(valid, (np.nan_to_num(alike) - best) / unit, -np.inf))
     total = weights.sum(axis=1, keepdims=True)
     shares: NDArray[np.float64] = weights / np.where(total > 0, total, 1)
     return shares

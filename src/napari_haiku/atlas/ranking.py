@@ -181,15 +181,16 @@ class _Task:
         longest = 0.0
         for start in range(0, len(self.rows), GALLERY_BLOCK):
             rows = self.rows[start : start + GALLERY_BLOCK]
-            vectors = self._vectors(rows)
+            vectors = self._block(rows)
             longest = max(longest, float(np.sqrt(np.einsum("ij,ij->i", vectors, vectors).max())))
             fast = queries @ vectors.T
             self._drop_too_close(fast, block, rows)
             _merge(best, score, fast, rows)
         return best, score[:, -1], longest
 
-    def _vectors(self, rows: Indices) -> NDArray[np.float32]:
-        if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
+    def _block(self, rows: Indices) -> NDArray[np.float32]:
+        """Vectors of ascending rows, read in one piece where they lie together."""
+        if rows[-1] - rows[0] + 1 == len(rows):
             return np.asarray(self.gallery[rows[0] : rows[-1] + 1], np.float32)
         return np.asarray(self.gallery[rows], np.float32)
 
@@ -208,7 +209,7 @@ class _Task:
         query, place = np.nonzero(found >= 0)
         for start in range(0, len(query), _PAIRS_AT_ONCE):
             some = slice(start, start + _PAIRS_AT_ONCE)
-            vectors = self._vectors(found[query[some], place[some]]).astype(np.float64)
+            vectors = np.asarray(self.gallery[found[query[some], place[some]]], np.float64)
             vectors *= queries[query[some]]
             exact[query[some], place[some]] = vectors.sum(axis=1)
         return exact

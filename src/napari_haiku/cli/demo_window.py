@@ -10,6 +10,7 @@ import sys
 from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from napari_haiku.cli.demo_plan import DemoPlan
 from napari_haiku.errors import HaikuError
@@ -35,7 +36,7 @@ def walk(plan_file: Path, folder: Path, *, stay: bool) -> None:
             stay_open()
 
 
-def _fields(plan: DemoPlan) -> dict[str, object]:
+def _fields(plan: DemoPlan) -> dict[str, Any]:
     return {name: getattr(plan, name) for name in asdict(plan)}
 
 

@@ -37,7 +37,7 @@ def heat_map(shifts: pd.DataFrame) -> Element:
     markers = list(dict.fromkeys(shifts["marker"]))
     limit = _limit(shifts["shift"])
     left, top = 180, 110
-    width, height = left + _CELL_W * len(markers) + 20, top + _CELL_H * len(niches) + 50
+    width, height = left + max(_CELL_W * len(markers), 180) + 20, top + _CELL_H * len(niches) + 50
     chart = _svg(width, height, "Shift of each marker in each niche")
     for column, marker in enumerate(markers):
         x = left + _CELL_W * (column + 0.6)
@@ -118,7 +118,7 @@ def volcano(shifts: pd.DataFrame) -> Element | None:
                 cx=x,
                 cy=y,
                 r=4 if row["supported"] else 3,
-                fill=_colour(row["shift"], limit) if strong else FAINT,
+                fill=(MORE if row["shift"] > 0 else LESS) if strong else FAINT,
                 stroke=INK if row["supported"] else "none",
                 opacity=1 if strong else _FAINT_OPACITY,
             )
@@ -128,7 +128,7 @@ def volcano(shifts: pd.DataFrame) -> Element | None:
     for value in (-limit, 0.0, limit):
         x = left + span * (0.5 + 0.5 * value / limit)
         chart.append(_label(_signed(value), x, top + tall + 18, text_anchor="middle"))
-    for value in range(int(top_value) + 1):
+    for value in range(0, int(top_value) + 1, math.ceil(top_value / 6)):
         y = top + tall * (1 - value / top_value)
         chart.append(_label(f"{value}", left - 8, y + 4, text_anchor="end"))
     chart.append(

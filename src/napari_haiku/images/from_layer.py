@@ -141,19 +141,18 @@ def _lazy(level: Any, name: str) -> da.Array:
 
 def _arranged(level: da.Array, rgb: bool, channel_axis: int | None, name: str) -> da.Array:
     """Bring a level to (y, x, samples) or (c, y, x)."""
-    wanted = 3
-    for axis in range(level.ndim - wanted):
-        if level.shape[axis] != 1:
-            raise HaikuError(
-                f"{name} has {level.shape[axis]} planes along its axis {axis}: choose a single "
-                "plane in time and depth."
-            )
-    if channel_axis is not None and not rgb:
-        level = da.moveaxis(level, channel_axis, max(level.ndim - wanted, 0))
-    while level.ndim > wanted:
-        level = level[0]
     if level.ndim == 2 and not rgb:
-        level = level[None]
+        plane: da.Array = level[None]
+        return plane
+    if channel_axis is not None and not rgb:
+        # After all other leading axes, so that those can be taken away from the front.
+        level = da.moveaxis(level, channel_axis, level.ndim - 3 if level.ndim >= 3 else 0)
+    while level.ndim > 3:
+        if level.shape[0] != 1:
+            raise HaikuError(
+                f"{name} has {level.shape[0]} planes in time or depth: choose a single one."
+            )
+        level = level[0]
     return level
 
 

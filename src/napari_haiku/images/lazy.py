@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import dask.array as da
+import numpy as np
 from dask.base import compute
 
 if TYPE_CHECKING:
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 
 def lazy_array(source: Any, chunks: tuple[Any, ...] | str) -> da.Array:
     """Wrap anything with ``shape``, ``dtype`` and slicing; nothing is read yet."""
-    # Without a name of its own, dask would hash the source to find one.
-    array: da.Array = da.from_array(source, chunks=chunks, name=False)
+    # Left to itself, dask hashes the source for a name and reads from it for a type.
+    meta = np.empty((0,) * len(source.shape), dtype=source.dtype)
+    array: da.Array = da.from_array(source, chunks=chunks, name=False, meta=meta)
     return array
 
 

@@ -199,6 +199,10 @@ class TissueModel(ABC):
         """Words of `text` that the text tower has never read."""
         return ()
 
+    def unknown_markers(self, markers: Sequence[str]) -> tuple[str, ...]:
+        """Markers of a panel that the mIF tower has never seen, by name."""
+        return ()
+
     @abstractmethod
     def _he_vectors(self, patches: NDArray[np.uint8], pixel_size: float) -> torch.Tensor: ...
 

@@ -7,6 +7,7 @@ import io
 import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -195,6 +196,11 @@ def _made(output: Path, request: SimulateRequest, missing: list[int]) -> Iterato
         try:
             for future in as_completed(waiting):
                 yield future.result()
+        except BrokenProcessPool as error:
+            raise HaikuError(
+                "A worker process was ended from outside, perhaps for lack of memory: run the "
+                "same command again with fewer workers, finished slides are kept."
+            ) from error
         finally:
             for future in waiting:
                 future.cancel()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +12,8 @@ from napari_haiku.errors import HaikuError
 from napari_haiku.viewer.encoding_place import stem_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import napari
     from napari.layers import Image, Layer
 
@@ -70,8 +71,8 @@ def find_choices(viewer: napari.Viewer) -> tuple[list[LayerChoice], list[LayerCh
     loose: dict[tuple[Any, ...], list[Image]] = {}
     seen: set[int] = set()
     for layer in viewer.layers:
-        if type(layer) is not Image or "napari_haiku_slot" in layer.metadata and (
-            IMAGE not in layer.metadata
+        if type(layer) is not Image or (
+            "napari_haiku_slot" in layer.metadata and (IMAGE not in layer.metadata)
         ):
             continue
         opened = layer.metadata.get(IMAGE)
@@ -128,7 +129,7 @@ def adopt(choice: LayerChoice) -> SlideImage:
 
 
 def _source(layers: Sequence[Layer]) -> Path | None:
-    """The one file that all layers were read from."""
+    """Give the one file that all layers were read from."""
     paths = {layer.source.path for layer in layers}
     path = paths.pop() if len(paths) == 1 else None
     return Path(path) if path and Path(path).exists() else None

@@ -63,7 +63,7 @@ def caption_html(baseline: str, edited: str) -> str:
     written = []
     for index, part in enumerate(parts):
         if part.kind == "removed":
-            written.append(f"<s>{html.escape(part.text)}</s>")
+            written.append(f"<s>{html.escape(part.text)}</s> ")
         elif part.kind == "added":
             written.append(f'<b style="color:{CHANGED_COLOUR}">{html.escape(part.text)}</b>')
         else:

@@ -31,9 +31,7 @@ def cache_folder(setting: str = "") -> Path:
     return Path(platformdirs.user_cache_dir("napari-haiku", appauthor=False))
 
 
-def encoding_place(
-    he: SlideImage | None, mif: SlideImage | None, cache: Path
-) -> tuple[Path, bool]:
+def encoding_place(he: SlideImage | None, mif: SlideImage | None, cache: Path) -> tuple[Path, bool]:
     """Choose where the encoding of a slide goes.
 
     Parameters
@@ -67,7 +65,7 @@ def stem_of(name: str) -> str:
 
 
 def free_place(path: Path) -> Path:
-    """The path itself, or with -2, -3, ... while something is there: nothing is overwritten."""
+    """Give the path, or with -2, -3, ... while something is there: nothing is overwritten."""
     n, free = 1, path
     while free.exists():
         n += 1

@@ -13,7 +13,7 @@ Kind = Literal["image", "labels", "points", "shapes"]
 
 
 def layer_in_slot(viewer: napari.Viewer, slot: str) -> Layer | None:
-    """The layer made for `slot`, or None when there is none (any more)."""
+    """Find the layer made for `slot`, or None when there is none (any more)."""
     for layer in viewer.layers:
         if layer.metadata.get(SLOT) == slot:
             return layer

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from napari_haiku.images.slide_image import is_unnamed, marker_of
 from napari_haiku.markers import resolve_marker, resolve_panel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_haiku.images.slide_image import SlideImage
 
 LEAVE_OUT = "leave out"
@@ -70,6 +70,8 @@ def with_chosen_markers(image: SlideImage, choices: Sequence[str]) -> SlideImage
     HaikuError
         Two channels would be the same marker.
     """
+    from napari_haiku.images.slide_image import marker_of
+
     kept = [choice.strip() if choice.strip() != LEAVE_OUT else "" for choice in choices]
     matches = resolve_panel([choice or "blank" for choice in kept])
     markers = tuple(
@@ -79,6 +81,8 @@ def with_chosen_markers(image: SlideImage, choices: Sequence[str]) -> SlideImage
 
 
 def _row(image: SlideImage, channel: int) -> ChannelRow:
+    from napari_haiku.images.slide_image import is_unnamed
+
     name, marker = image.channel_names[channel], image.markers[channel]
     match = resolve_marker(name)
     if marker is None:

@@ -34,6 +34,8 @@ class MarkerView:
 
     def show(self, maps: MarkerMaps, marker: str, settings: MapSettings) -> None:
         """Show one marker as the settings say, and nothing else."""
+        for slot in BLEND_SLOTS:
+            drop_layer(self._viewer, slot)
         wanted = maps.layers(marker, settings)
         slots = {layer.slot for layer in wanted}
         both = {PREDICTED, MEASURED} <= slots

@@ -67,7 +67,7 @@ def on_grid(grid: PatchGrid, values: ArrayLike, *, fill: float | None = None) ->
 
 
 def patch_at(grid: PatchGrid, x_um: float, y_um: float) -> tuple[int | None, float]:
-    """The patch under a position.
+    """Find the patch under a position.
 
     Returns
     -------

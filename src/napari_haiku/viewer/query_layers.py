@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,8 @@ from napari_haiku.viewer.layer_slots import drop_layer, layer_in_slot, put_layer
 from napari_haiku.viewer.placement import AXES, UNITS, grid_placement, on_grid
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     import napari
     from napari.layers import Layer
     from napari.utils.colormaps import Colormap

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,8 @@ from napari_haiku.viewer.adopt import IMAGE, LayerChoice, adopt, place_layers
 from napari_haiku.viewer.slide_layers import Limits, display_limits, show_he, show_mif
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import napari
 
     from napari_haiku.images.slide_image import SlideImage

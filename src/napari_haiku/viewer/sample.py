@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ from napari_haiku.viewer.reading import Opened, open_files
 from napari_haiku.viewer.slide_data import layer_data
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from napari_haiku.simulation.demo_slide import DemoSlide
 
 SAMPLE_SEED = 1

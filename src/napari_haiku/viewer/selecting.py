@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
@@ -11,6 +10,8 @@ from napari_haiku.viewer.query_layers import hide_query, show_query
 from napari_haiku.viewer.workspace import Workspace, workspace_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     import napari
 
 _MOVED_PX = 4

@@ -21,7 +21,9 @@ def layer_data(opened: Opened) -> list[LayerData]:
     """Describe the layers of a slide, bottom first; mIF is hidden over an H&E."""
     found: list[LayerData] = []
     if opened.he is not None:
-        found.append(_described(opened.he, opened.he.levels, f"H&E {stem_of(opened.he.name)}", HE, rgb=True))
+        found.append(
+            _described(opened.he, opened.he.levels, f"H&E {stem_of(opened.he.name)}", HE, rgb=True)
+        )
     if opened.mif is not None:
         for marker, channel in reversed(shown_channels(opened.mif).items()):
             found.append(

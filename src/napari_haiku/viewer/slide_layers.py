@@ -35,7 +35,7 @@ Limits = tuple[float, float]
 
 
 def shown_channels(mif: SlideImage) -> dict[str, int]:
-    """The at most four markers shown at first: marker -> channel."""
+    """Choose the at most four markers shown at first: marker -> channel."""
     channels = {marker: i for i, marker in enumerate(mif.markers) if marker is not None}
     favoured = [marker for marker, _ in _SHOWN_MARKERS if marker in channels]
     others = [marker for marker in channels if marker not in favoured]
@@ -179,9 +179,7 @@ def show_patches(viewer: napari.Viewer, grid: PatchGrid, *, done: int | None = N
     placement = finer(grid_placement(grid), pixels)
     layer = layer_in_slot(viewer, PATCHES)
     options: dict[str, Any] = {"opacity": 0.6} if layer is None else {}
-    made = put_layer(
-        viewer, "labels", PATCHES, laid, name="Tissue patches", **placement, **options
-    )
+    made = put_layer(viewer, "labels", PATCHES, laid, name="Tissue patches", **placement, **options)
     made.colormap = DirectLabelColormap(color_dict=colours)
     made.contour = 0 if filling else 1
     made.editable = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,8 @@ from napari_haiku.viewer.reading import open_files
 from napari_haiku.viewer.slide_data import layer_data
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from napari_haiku.viewer.slide_data import LayerData
 
 SUFFIXES = (".ome.tif", ".ome.tiff", ".svs", ".ndpi", ".qptiff", ".mrxs", ".scn")

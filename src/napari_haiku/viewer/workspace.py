@@ -164,7 +164,7 @@ _workspaces: WeakKeyDictionary[Any, Workspace] = WeakKeyDictionary()
 
 
 def workspace_of(viewer: napari.Viewer) -> Workspace:
-    """The workspace of a viewer, made at the first call.
+    """Give the workspace of a viewer, made at the first call.
 
     A plugin receives a short-lived proxy of the viewer; the workspace belongs
     to the viewer behind it.

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
+from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QMenu, QPushButton, QWidget
 from superqt import QElidingLabel
+
+from napari_haiku.widgets.restyling import set_look
 
 if TYPE_CHECKING:
     from napari_haiku.atlas.store import Atlas
@@ -34,9 +37,12 @@ class AtlasLine(QFrame):
             ("Demo atlas", self.demo_wanted),
             ("Build from encoded slides...", self.build_wanted),
         ):
-            menu.addAction(text).triggered.connect(lambda _checked=False, s=signal: s.emit())
+            action = QAction(text, menu)
+            action.triggered.connect(lambda _checked=False, s=signal: s.emit())
+            menu.addAction(action)
         menu.addSeparator()
-        self._this_slide = menu.addAction("This slide, other region")
+        self._this_slide = QAction("This slide, other region", menu)
+        menu.addAction(self._this_slide)
         self._this_slide.setToolTip(
             "The slide answers for itself, from tissue at least 500 um away from each patch."
         )
@@ -64,15 +70,11 @@ class AtlasLine(QFrame):
                 f"Atlas {atlas.name} · {_count(atlas.n_patients, 'patient')} · "
                 f"{_count(len(atlas.patches), 'patch', 'patches')}"
             )
-            caution = (
-                encoding is not None and encoding.model_fingerprint != atlas.model_fingerprint
-            )
+            caution = encoding is not None and encoding.model_fingerprint != atlas.model_fingerprint
             if caution:
                 text = f"Other model ({atlas.model_name}) · " + text
         self._label.setText(text)
-        self._label.setProperty("haiku", "caution" if caution else "")
-        self._label.style().unpolish(self._label)
-        self._label.style().polish(self._label)
+        set_look(self._label, "haiku", "caution" if caution else "")
 
 
 def _count(n: int, one: str, many: str = "") -> str:

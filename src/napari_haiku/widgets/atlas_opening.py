@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +81,7 @@ class AtlasOpening:
 
 
 def free_name(folder: Path, name: str) -> Path:
-    """A path in `folder` that does not exist yet: name, name-2, name-3, ..."""
+    """Give a path in `folder` that does not exist yet: name, name-2, name-3, ..."""
     path, n = folder / name, 1
     while path.exists():
         n += 1
@@ -107,5 +106,4 @@ def _build_from_folder(folder: Path, target: Path) -> Job[Atlas]:
         raise HaikuError(
             f"{folder.name} holds no encoding: choose the folder with the .zarr encodings."
         )
-    job: Generator = build_atlas(encodings, target)
-    return (yield from job)
+    return (yield from build_atlas(encodings, target))

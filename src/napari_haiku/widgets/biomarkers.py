@@ -60,7 +60,7 @@ class BiomarkersDock(HaikuDock):
         self._atlas_of_result: Atlas | None = None
         self._stale = False
         self.region_um: tuple[float, float, float, float] | None = None
-        self._heading("Markers", "agreement with measured (r)")
+        self._heading("Markers", "r with measured")
         self.table = BiomarkerTable()
         self.body.addWidget(self.table)
         self.blend = QCheckBox("Blend the ticked markers")
@@ -71,7 +71,7 @@ class BiomarkersDock(HaikuDock):
         self.body.addWidget(self.settings)
         self.legend = LegendBar()
         self.body.addWidget(self.legend)
-        self._heading("Evidence at the ringed patch", "click another to change")
+        self._heading("Evidence at the ringed patch", "click tissue")
         self.evidence = EvidencePanel()
         self.body.addWidget(self.evidence)
         self.notes: dict[str, QLabel] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
@@ -26,16 +25,18 @@ from napari_haiku.widgets.atlas_line import AtlasLine
 from napari_haiku.widgets.atlas_opening import AtlasOpening
 from napari_haiku.widgets.empty_page import EmptyPage
 from napari_haiku.widgets.job_desk import JobDesk
-from napari_haiku.widgets.jobs import Failure
 from napari_haiku.widgets.message_strip import MessageStrip
 from napari_haiku.widgets.navigation import ENCODE, raise_dock
 from napari_haiku.widgets.slide_opening import SlideOpening
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import napari
     from psygnal import SignalInstance
 
     from napari_haiku.jobs import Job, Progress
+    from napari_haiku.widgets.jobs import Failure
 
 T = TypeVar("T")
 Need = Literal["slide", "encoding", "atlas"]
@@ -98,7 +99,7 @@ class HaikuDock(QWidget):
         """React to a change of slide, encoding or atlas; called after the shared states."""
 
     def press_primary(self) -> None:
-        """What the blue button does."""
+        """Do what the blue button says."""
 
     # -- controls ---------------------------------------------------------------------------
 
@@ -169,7 +170,7 @@ class HaikuDock(QWidget):
         self._followed.append((signal, slot))
 
     def missing(self) -> Need | None:
-        """The first thing this dock needs and does not have."""
+        """Name the first thing this dock needs and does not have."""
         workspace = self.workspace
         have = {
             "slide": workspace.has_slide or workspace.encoding is not None,
@@ -367,7 +368,8 @@ class HaikuDock(QWidget):
             if self._window is not None:
                 self._window.removeEventFilter(self)
             self._window = window
-            window.installEventFilter(self)
+            if window is not None:
+                window.installEventFilter(self)
         super().showEvent(event)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:

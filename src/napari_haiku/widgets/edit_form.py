@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QComboBox, QGridLayout, QSizePolicy, QWidget
+from superqt import QElidingLabel
 from superqt.utils import signals_blocked
 
 from napari_haiku.viewer.record_edits import Choice, choices
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from napari_haiku.viewer.record_edits import RecordEdits
 
 _COLUMNS = 2
+_LABEL_WIDTH = 60
+_LONG_VALUE = 9
 _ANOTHER = "another value..."
 _GREYED = QColor("#8A8A92")
 _VALUE_ROLE = Qt.ItemDataRole.UserRole
@@ -40,7 +43,7 @@ class _FieldBox(QComboBox):
         self.field = field
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(7)
+        self.setMinimumContentsLength(4)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(field_label(field))
         self.activated.connect(self._on_activated)
@@ -104,7 +107,7 @@ class EditForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.boxes: dict[str, _FieldBox] = {}
-        self.labels: dict[str, QLabel] = {}
+        self.labels: dict[str, QElidingLabel] = {}
         self._values: dict[str, dict[str, int]] = {}
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
@@ -130,15 +133,22 @@ class EditForm(QWidget):
             widget.hide()
             widget.deleteLater()
         self.boxes, self.labels = {}, {}
-        for position, field in enumerate(values):
-            label = QLabel()
-            label.setMinimumWidth(52)
+        row = column = 0
+        for field in values:
+            label = QElidingLabel()
+            label.setFixedWidth(_LABEL_WIDTH)
+            label.setToolTip(field_label(field))
             box = _FieldBox(field)
             box.value_chosen.connect(lambda value, name=field: self.field_chosen.emit(name, value))
-            row, column = divmod(position, _COLUMNS)
+            wide = _is_wide(values[field])
+            if wide and column:
+                row, column = row + 1, 0
             self._grid.addWidget(label, row, 2 * column)
-            self._grid.addWidget(box, row, 2 * column + 1)
+            self._grid.addWidget(box, row, 2 * column + 1, 1, 2 * _COLUMNS - 1 if wide else 1)
             self.boxes[field], self.labels[field] = box, label
+            column = _COLUMNS if wide else column + 1
+            if column == _COLUMNS:
+                row, column = row + 1, 0
         for column in range(_COLUMNS):
             self._grid.setColumnStretch(2 * column + 1, 1)
 
@@ -157,5 +167,11 @@ class EditForm(QWidget):
                 "patients recorded so?"
             )
             set_look(box, "changed", changed)
-            dot = f"<span style='color:{CHANGED}'>\N{BLACK CIRCLE}</span> " if changed else ""
+            dot = "\N{BLACK CIRCLE} " if changed else ""
             self.labels[field].setText(f"{dot}{field_label(field)}")
+            self.labels[field].setStyleSheet(f"color: {CHANGED}" if changed else "")
+
+
+def _is_wide(values: Mapping[str, int]) -> bool:
+    """Whether a field's values are too long for half a line."""
+    return max((len(value) for value in values), default=0) > _LONG_VALUE

@@ -19,7 +19,7 @@ from napari_haiku.widgets.appearance import LABEL_WIDTH
 from napari_haiku.widgets.dock import HaikuDock, Need
 from napari_haiku.widgets.how_form import HowForm
 from napari_haiku.widgets.jobs import Failure, failure_of
-from napari_haiku.widgets.navigation import ENCODE, SIMILAR
+from napari_haiku.widgets.navigation import ENCODE, NEXT, SIMILAR
 from napari_haiku.widgets.pixel_size import MISSING
 from napari_haiku.widgets.preferences import preferences
 from napari_haiku.widgets.record_form import RecordForm, privacy_note
@@ -101,7 +101,9 @@ class EncodeDock(HaikuDock):
         if self.is_running("main"):
             self.set_primary("Encode", enabled=False, tooltip="Encoding is under way.")
         elif encoding is not None:
-            self.set_primary("Find similar tissue ›", tooltip="Go to the Similar tissue dock.")
+            self.set_primary(
+                f"Find similar tissue {NEXT}", tooltip="Go to the Similar tissue dock."
+            )
         elif self._preview is not None and self._preview.done:
             self.set_primary("Resume", tooltip="Goes on where it stopped.")
         else:
@@ -226,7 +228,7 @@ class EncodeDock(HaikuDock):
         self.how.describe_model(model.name, model.device.label, model.device.why_not_gpu)
 
     def request(self) -> EncodeRequest:
-        """What would be encoded now.
+        """Describe what would be encoded now.
 
         Raises
         ------

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from napari_haiku.widgets.remaining import spell_duration
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from napari_haiku.encoding.request import EncodeResult
     from napari_haiku.viewer.encode_preview import Preview
 

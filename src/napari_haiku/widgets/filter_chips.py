@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
+from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QMenu, QPushButton, QWidget
 from superqt import QFlowLayout
 
 from napari_haiku.widgets.record_form import spoken
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 OTHER_PATIENTS = "other patients only"
 _GAP_UM = 500.0
+_CLOSE = "\N{MULTIPLICATION SIGN}"
 
 
 class FilterChips(QWidget):
@@ -68,10 +73,12 @@ class FilterChips(QWidget):
         """Offer filters: field -> value -> number of patients."""
         self._menu.clear()
         for field, counts in values.items():
-            submenu = self._menu.addMenu(spoken(field))
+            submenu = QMenu(spoken(field), self._menu)
+            self._menu.addMenu(submenu)
             for value, patients in counts.items():
                 word = "patient" if patients == 1 else "patients"
-                action = submenu.addAction(f"{value} ({patients} {word})")
+                action = QAction(f"{value} ({patients} {word})", submenu)
+                submenu.addAction(action)
                 action.triggered.connect(
                     lambda _checked=False, f=field, v=value: self.set_filter(f, v)
                 )
@@ -105,7 +112,7 @@ class FilterChips(QWidget):
         self._chips = []
         self._row.removeWidget(self.add)
         for field, value in self._filters.items():
-            chip = QPushButton(f"{spoken(field)}: {value}  ×")
+            chip = QPushButton(f"{spoken(field)}: {value}  {_CLOSE}")
             chip.setProperty("haiku", "chip")
             chip.setToolTip("Click to remove this filter.")
             chip.clicked.connect(lambda _checked=False, f=field: self.set_filter(f, None))

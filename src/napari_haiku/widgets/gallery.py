@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QRect, QRectF, QSize, Qt, Signal
@@ -10,8 +9,11 @@ from qtpy.QtGui import QColor, QImage, QPainter, QPainterPath, QPen, QPixmap
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_haiku.widgets.appearance import ACCENT, secondary_text
+from napari_haiku.widgets.navigation import NEXT, PREVIOUS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -166,8 +168,8 @@ class Gallery(QWidget):
             grid.setColumnStretch(column, 1)
         self._range = QLabel()
         self._range.setProperty("haiku", "secondary")
-        self.previous = QPushButton("‹")
-        self.next = QPushButton("›")
+        self.previous = QPushButton(PREVIOUS)
+        self.next = QPushButton(NEXT)
         for button, tip in ((self.previous, "Previous hits."), (self.next, "Next hits.")):
             button.setFixedWidth(26)
             button.setToolTip(tip)
@@ -244,7 +246,7 @@ def _pixmap(thumbnail: NDArray[np.uint8]) -> QPixmap:
 
 
 def _middle(pixmap: QPixmap, area: QRect) -> QRect:
-    """The middle part of a picture that has the area's proportions."""
+    """Give the middle part of a picture that has the area's proportions."""
     height = min(pixmap.height(), round(pixmap.width() * area.height() / max(area.width(), 1)))
     return QRect(0, (pixmap.height() - height) // 2, pixmap.width(), height)
 

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
 _ROW = 18
-_NAME_WIDTH = 92
+_LEAST_NAME_WIDTH = 92
 _HEAD = 46
 _FOOT = 18
 _MOST_CELL_WIDTH = 24.0
+# The last slanted name needs room beyond its column.
+_BEYOND = 24.0
 _FAINT = 0.34
 _EMPTY = QColor(128, 128, 140, 38)
 
@@ -138,10 +140,10 @@ class HeatMap(QWidget):
         name = self.fontMetrics().elidedText(
             self.names.get(niche, str(niche)),
             Qt.TextElideMode.ElideRight,
-            int(_NAME_WIDTH - left - 4),
+            int(self._name_width - left - 4),
         )
         painter.drawText(
-            QRectF(left, top, _NAME_WIDTH - left, _ROW),
+            QRectF(left, top, self._name_width - left, _ROW),
             Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter,
             name,
         )
@@ -189,11 +191,19 @@ class HeatMap(QWidget):
             f"{high}  {self.unit}",
         )
 
+    @property
+    def _name_width(self) -> float:
+        """Room for the names: what the cells leave, no more than the longest name needs."""
+        left_over = self.width() - _BEYOND - len(self.table.markers) * _MOST_CELL_WIDTH
+        longest = max(
+            (self.fontMetrics().horizontalAdvance(name) for name in self.names.values()), default=0
+        )
+        return max(_LEAST_NAME_WIDTH, min(left_over, longest + 24.0))
+
     def _cell_rect(self, row: int, column: int) -> QRectF:
-        # The last slanted name needs room beyond its column.
-        room = self.width() - _NAME_WIDTH - 18
+        room = self.width() - self._name_width - _BEYOND
         width = min(_MOST_CELL_WIDTH, room / max(1, len(self.table.markers)))
-        return QRectF(_NAME_WIDTH + column * width, _HEAD + row * _ROW, width, _ROW)
+        return QRectF(self._name_width + column * width, _HEAD + row * _ROW, width, _ROW)
 
     def _cell_at(self, position: QPointF) -> tuple[int, int] | None:
         for row in range(len(self.table.niches)):

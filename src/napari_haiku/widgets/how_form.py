@@ -47,12 +47,10 @@ class HowForm(QWidget):
         self.device.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        for name, label in _DEVICES:
-            self.device.addItem(label, name)
+        for name, words in _DEVICES:
+            self.device.addItem(words, name)
         self.patch = _um_box("Side of one square of tissue.")
-        self.step = _um_box(
-            "Distance from one patch to the next; smaller is finer and slower."
-        )
+        self.step = _um_box("Distance from one patch to the next; smaller is finer and slower.")
         self.why = QLabel()
         self.why.setProperty("haiku", "secondary")
         self.why.setWordWrap(True)
@@ -62,7 +60,7 @@ class HowForm(QWidget):
         grid.setVerticalSpacing(5)
         grid.setColumnStretch(1, 3)
         grid.setColumnStretch(3, 2)
-        cells = (
+        cells: tuple[tuple[str, QWidget, int, int], ...] = (
             ("Model", self.model, 0, 0),
             ("Device", self.device, 0, 2),
             ("Patch size", self.patch, 1, 0),
@@ -110,9 +108,7 @@ class HowForm(QWidget):
         index = self.model.currentIndex()
         suffix = " (included)" if self.model_name == DEFAULT_MODEL else ""
         self.model.setItemText(index, f"{label}{suffix}")
-        self.why.setText(
-            f"{device}. No GPU: {why_not_gpu}." if why_not_gpu else f"{device}."
-        )
+        self.why.setText(f"{device}. No GPU: {why_not_gpu}." if why_not_gpu else f"{device}.")
 
     def _fill(self, current: int = 0) -> None:
         with signals_blocked(self.model):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from qtpy.QtCore import QObject, QTimer
@@ -11,6 +10,8 @@ from napari_haiku.widgets.jobs import Failure, JobRunner
 from napari_haiku.widgets.remaining import Remaining
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_haiku.jobs import Job, Progress
     from napari_haiku.viewer.workspace import Workspace
     from napari_haiku.widgets.message_strip import MessageStrip

@@ -152,7 +152,7 @@ class JobRunner(QObject):
         thread.returned.connect(self._return, queued)
         thread.failed.connect(self._fail, queued)
         thread.stopped.connect(self._stop, queued)
-        thread.finished.connect(self._forget, queued)
+        thread.finished.connect(self._forget)
         self._lanes[lane] = _Running(thread, on_result, on_progress, on_failure, on_stopped)
         self._own.add(thread)
         _threads.add(thread)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,8 @@ from napari_haiku.widgets.navigation import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import napari
 
     from napari_haiku.widgets.dock import HaikuDock
@@ -95,9 +96,7 @@ class JourneyPlan:
     notice: str = ""
 
 
-def run_journey(
-    plan: JourneyPlan, screenshots_dir: Path, *, keep_open: bool = False
-) -> list[Path]:
+def run_journey(plan: JourneyPlan, screenshots_dir: Path, *, keep_open: bool = False) -> list[Path]:
     """Walk the loop in a new napari window.
 
     Parameters
@@ -276,7 +275,8 @@ class _Journey:
 
 def click_tissue(viewer: napari.Viewer, dock: QWidget, x_um: float, y_um: float) -> None:
     """Press and release the left button on the canvas at a position of the slide."""
-    canvas = dock.window().findChildren(QOpenGLWidget)[0]
+    window = dock.window() or dock
+    canvas = window.findChildren(QOpenGLWidget)[0]
     camera = viewer.scene.camera
     at = QPointF(
         canvas.width() / 2 + (x_um - camera.center[-1]) * camera.zoom,

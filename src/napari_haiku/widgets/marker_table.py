@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QModelIndex, Qt, Signal
-from qtpy.QtGui import QBrush, QColor
+from qtpy.QtGui import QAction, QBrush, QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -119,7 +119,8 @@ class MarkerTable(QTableWidget):
         if name is None:
             return
         menu = QMenu(self)
-        show = menu.addAction(f"Show {name.text()} on the slide")
+        show = QAction(f"Show {name.text()} on the slide", menu)
+        menu.addAction(show)
         channel = int(name.data(Qt.ItemDataRole.UserRole))
         show.triggered.connect(lambda _checked=False: self.show_wanted.emit(channel))
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)

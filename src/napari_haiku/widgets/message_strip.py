@@ -18,6 +18,8 @@ from qtpy.QtWidgets import (
 )
 from superqt import QFlowLayout
 
+from napari_haiku.widgets.restyling import set_look
+
 State = Literal["done", "running", "caution", "failed"]
 Action = tuple[str, Callable[[], object]]
 
@@ -130,10 +132,8 @@ class MessageStrip(QFrame):
         self._label.setText(head + _escaped(text))
         if state != self.state:
             self.state = state
-            self.setProperty("state", state)
             self.setAccessibleName(state)
-            self.style().unpolish(self)
-            self.style().polish(self)
+            set_look(self, "state", state)
 
     def _set_buttons(self, actions: Sequence[Action]) -> None:
         for button in self._shown_buttons:

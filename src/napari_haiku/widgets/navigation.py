@@ -9,6 +9,10 @@ from qtpy.QtWidgets import QLabel
 if TYPE_CHECKING:
     import napari
 
+# Ends the label of a button that leads on.
+NEXT = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
+PREVIOUS = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}"
+
 PLUGIN = "napari-haiku"
 WORKBENCH = "Workbench"
 ENCODE = "Encode"

@@ -80,7 +80,7 @@ class NichesDock(HaikuDock):
         self.row("Group by", self.group_by, self.smooth, tooltip="What makes two patches alike.")
         self.table = NicheTable()
         self.body.addWidget(self.table)
-        beside = self.note("against the rest of the tissue")
+        beside = self.note("against the rest")
         beside.setWordWrap(False)
         self.heading("Markers per niche", beside)
         self.heat = HeatMap()

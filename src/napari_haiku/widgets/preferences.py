@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_haiku.viewer.encoding_place import cache_folder
@@ -25,7 +25,7 @@ class Preferences:
 
     device: str = "auto"
     batch_size: int = 64
-    cache: Path = cache_folder()
+    cache: Path = field(default_factory=cache_folder)
 
 
 def preferences() -> Preferences:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
@@ -22,6 +22,9 @@ from superqt import QElidingLabel
 from napari_haiku.clinical import is_empty, is_identifying
 from napari_haiku.errors import HaikuError
 from napari_haiku.widgets.appearance import LABEL_WIDTH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 _WIDE_VALUE = 16
 _SECOND_LABEL_WIDTH = 70
@@ -90,7 +93,7 @@ class RecordForm(QWidget):
             self._lay_out()
 
     def field_editor(self, field: str) -> QLineEdit:
-        """The line of a field.
+        """Give the line of a field.
 
         Raises
         ------
@@ -194,13 +197,13 @@ def pasted_record(text: str) -> dict[str, str]:
 
 
 def spoken(field: str) -> str:
-    """A field's name for reading: ``tumor_stage`` -> ``Tumor stage``."""
+    """Spell a field's name for reading: ``tumor_stage`` -> ``Tumor stage``."""
     words = field.replace("_", " ").strip()
     return words[:1].upper() + words[1:]
 
 
 def privacy_note() -> QLabel:
-    """The line under every record."""
+    """Make the line under every record."""
     label = QLabel("Patient id stays on this computer and is never used.")
     label.setProperty("haiku", "secondary")
     label.setWordWrap(True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from napari_haiku.jobs import Progress
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_haiku.jobs import Progress
 
 _PATIENCE_S = 3.0
 _BATCHES = 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -20,15 +19,17 @@ from napari_haiku.viewer.one_map import show_only
 from napari_haiku.widgets.dock import HaikuDock, Need
 from napari_haiku.widgets.filter_chips import FilterChips
 from napari_haiku.widgets.gallery import Gallery
-from napari_haiku.widgets.jobs import Failure
 from napari_haiku.widgets.legend_bar import LegendBar
-from napari_haiku.widgets.navigation import BIOMARKERS, SIMILAR
+from napari_haiku.widgets.navigation import BIOMARKERS, NEXT, SIMILAR
 from napari_haiku.widgets.segments import Segments
 from napari_haiku.widgets.weight_sliders import WeightSliders
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_haiku.encoding.store import Encoding
     from napari_haiku.model.base import TissueModel
+    from napari_haiku.widgets.jobs import Failure
 
 CLICK, TEXT = "Click", "Text"
 TARGETS = {"H&E patches": "he", "mIF patches": "mif", "Records": "text"}
@@ -119,7 +120,7 @@ class SimilarDock(HaikuDock):
         self.follow(events.atlas, self._atlas_changed)
         self.follow(events.encoding, self._encoding_changed)
         self.follow(self.viewer.events.theme, self._retheme)
-        self.set_primary("Biomarkers here ›", tooltip="Go to the Biomarkers dock.")
+        self.set_primary(f"Biomarkers here {NEXT}", tooltip="Go to the Biomarkers dock.")
         self._atlas_changed()
         self._encoding_changed()
         self._retheme()
@@ -138,7 +139,7 @@ class SimilarDock(HaikuDock):
     # -- asking -----------------------------------------------------------------------------------
 
     def question(self) -> Question | None:
-        """What would be asked now; None while something is missing."""
+        """Describe what would be asked now; None while something is missing."""
         encoding, atlas = self.workspace.encoding, self.workspace.atlas
         if encoding is None or atlas is None:
             return None
@@ -223,10 +224,10 @@ class SimilarDock(HaikuDock):
 
     def _clicked_glass(self, distance_um: float) -> None:
         if self.isVisible():
-            away = f"{distance_um / 1000:.1f} mm" if distance_um >= 1000 else f"{distance_um:.0f} µm"
-            self.strip.say(
-                "caution", f"That is glass; nearest tissue is {away} away.", key="glass"
+            away = (
+                f"{distance_um / 1000:.1f} mm" if distance_um >= 1000 else f"{distance_um:.0f} µm"
             )
+            self.strip.say("caution", f"That is glass; nearest tissue is {away} away.", key="glass")
 
     def _within_changed(self, within_um: float | None) -> None:
         self.chips.show_within(within_um)

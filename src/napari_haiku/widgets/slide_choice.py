@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer, Signal
@@ -14,6 +13,8 @@ from napari_haiku.widgets.appearance import LABEL_WIDTH
 from napari_haiku.widgets.pixel_size import PixelSize
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import napari
 
     from napari_haiku.images.slide_image import SlideImage
@@ -40,9 +41,7 @@ class SlideChoice(QWidget):
         self._current: dict[str, LayerChoice | None] = {"he": None, "mif": None}
         self.combos = {"he": QComboBox(), "mif": QComboBox()}
         self.sizes = {"he": PixelSize(), "mif": PixelSize()}
-        self.combos["he"].setToolTip(
-            "The H&E image of this section. Choose 'none' for mIF alone."
-        )
+        self.combos["he"].setToolTip("The H&E image of this section. Choose 'none' for mIF alone.")
         self.combos["mif"].setToolTip(
             "The multiplexed image of the same section, registered to the H&E."
         )
@@ -113,8 +112,11 @@ class SlideChoice(QWidget):
         overlap = overlap_share(he, mif)
         for modality, image in images.items():
             shown = image is not None
-            same = both and he is not None and mif is not None and (
-                he.pixel_size_um == mif.pixel_size_um and he.pixel_size_um is not None
+            same = (
+                both
+                and he is not None
+                and mif is not None
+                and (he.pixel_size_um == mif.pixel_size_um and he.pixel_size_um is not None)
             )
             if same and modality == "mif":
                 shown = False
@@ -134,7 +136,7 @@ class SlideChoice(QWidget):
             self.sizes[modality].show_size(image.pixel_size_um, source)
 
     def current(self) -> tuple[LayerChoice | None, LayerChoice | None]:
-        """The H&E and the mIF choice in place."""
+        """Give the H&E and the mIF choice in place."""
         return self._current["he"], self._current["mif"]
 
     def adopt_current(self, he: SlideImage | None, mif: SlideImage | None) -> None:

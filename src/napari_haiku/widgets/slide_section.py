@@ -98,9 +98,7 @@ class SlideSection(QWidget):
         if he is None and mif is None:
             take(Opened(None, None, {}))
         else:
-            self._dock.run(
-                lambda: open_choices(he, mif), take, "Reading the slide", lane="slide"
-            )
+            self._dock.run(lambda: open_choices(he, mif), take, "Reading the slide", lane="slide")
 
     def _change_markers(self, choices: list[str]) -> None:
         mif = self._dock.workspace.mif

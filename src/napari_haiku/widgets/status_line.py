@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,8 @@ from napari_haiku.widgets.appearance import CAUTION, secondary_text
 from napari_haiku.widgets.navigation import ENCODE, SIMILAR, raise_dock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import napari
 
 OBJECT_NAME = "haiku-status"
@@ -48,8 +49,14 @@ class StatusLine(QToolBar):
         goes: dict[str, tuple[str, Callable[[], object]]] = {
             "slide": ("The slide in view. Click: Encode.", lambda: self._go(ENCODE)),
             "patches": ("Patches of tissue encoded. Click: Encode.", lambda: self._go(ENCODE)),
-            "atlas": ("Answers are read off this atlas. Click: Similar.", lambda: self._go(SIMILAR)),
-            "model": ("Turns tissue into what is compared. Click: Encode.", lambda: self._go(ENCODE)),
+            "atlas": (
+                "Answers are read off this atlas. Click: Similar.",
+                lambda: self._go(SIMILAR),
+            ),
+            "model": (
+                "Turns tissue into what is compared. Click: Encode.",
+                lambda: self._go(ENCODE),
+            ),
             "device": ("Where the work is done.", lambda: self._go(ENCODE)),
             "saved": ("What was last saved. Click: open its folder.", self._open_folder),
         }

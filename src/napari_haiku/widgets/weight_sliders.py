@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QSlider, QWidget
 from superqt.utils import signals_blocked
 
 from napari_haiku.widgets.appearance import LABEL_WIDTH
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 WORDS = {"he": "H&E", "mif": "mIF", "text": "Record"}
 _STEPS = 20
@@ -74,7 +77,7 @@ class WeightSliders(QWidget):
         }
 
     def slider(self, part: str) -> QSlider:
-        """The slider of a part."""
+        """Give the slider of a part."""
         return self._sliders[part]
 
     def _moved(self, part: str) -> None:

@@ -145,9 +145,7 @@ BUNDLES: dict[str, tuple[Break, str]] = {
         "'he_projection.0.bias' holds values that are no finite numbers",
     ),
     "infinity in a joined weight": (
-        lambda b: edit_state(
-            b, lambda s: next(v for k, v in s.items() if "W_k.w" in k).fill_(1e39)
-        ),
+        lambda b: edit_state(b, lambda s: first(s, "W_k.w").fill_(float("inf"))),
         "no finite numbers",
     ),
     "huge tensor over tiny storage": (

@@ -1,0 +1,1 @@
+"""The three towers: loading, saving and encoding; devices; where models come from."""
