@@ -23,19 +23,20 @@ else
 fi
 
 installed() {
-    # Newer releases rename some libraries (libglib2.0-0t64); they still provide the old name.
-    dpkg-query -W -f '${db:Status-Status} ${Package} ${Provides}\n' 2>/dev/null |
-        grep '^installed ' | grep -Eq "(^installed |[ ,])$1(t64)?([ ,(]|\$)"
+    # Newer releases rename some libraries (libglib2.0-0t64); these still provide the old name.
+    printf '%s\n' "$there" | grep -Eq "(^installed |[ ,])$1(t64)?([ ,(]|\$)"
 }
 
 system_packages() {
     command -v dpkg-query >/dev/null 2>&1 || return 0
     command -v apt-get >/dev/null 2>&1 || return 0
+    there=$(dpkg-query -W -f '${db:Status-Status} ${Package} ${Provides}\n' 2>/dev/null |
+        grep '^installed ' || true)
     missing=
     for package in $wanted; do
         installed "$package" || missing="$missing $package"
     done
-    if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1 && ! command -v uv >/dev/null 2>&1; then
+    if ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1 && ! command -v uv >/dev/null 2>&1; then
         missing="$missing python3-venv"
     fi
     [ -n "$missing" ] || return 0
@@ -65,7 +66,7 @@ find_uv() {
     fi
     uv="$root/.uv/bin/uv"
     [ -x "$uv" ] && return
-    if ! python3 -m venv .uv >&2; then
+    if ! "$python" -m venv .uv >&2; then
         rm -rf .uv
         say "Python's venv module is missing. Please run this line once and start again:"
         say "    sudo apt-get install -y python3-venv"
@@ -79,7 +80,18 @@ stamp="$venv/.napari-haiku-installed"
 if [ -f "$stamp" ] && [ -z "$(find pyproject.toml constraints.txt scripts/setup.sh -newer "$stamp")" ]; then
     exit 0
 fi
-if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+# constraints.txt is checked on 3.11 to 3.13; a newer Python is taken where there is no other.
+python=
+for limit in 14 99; do
+    for name in python3 python3.13 python3.12 python3.11; do
+        if [ -z "$python" ] && "$name" -c "
+import sys
+sys.exit(not (3, 11) <= sys.version_info < (3, $limit))" 2>/dev/null; then
+            python=$("$name" -c 'import sys; print(sys.executable)')
+        fi
+    done
+done
+if [ -z "$python" ]; then
     say "Python 3.11 or newer is needed; python3 here is $(python3 --version 2>&1 || true)."
     exit 1
 fi
@@ -87,7 +99,7 @@ system_packages
 find_uv
 if [ ! -x "$venv/bin/python" ]; then
     say "Making the environment $venv ..."
-    "$uv" venv --quiet --python "$(python3 -c 'import sys; print(sys.executable)')" "$venv"
+    "$uv" venv --quiet --python "$python" "$venv"
 fi
 say "Installing napari-haiku (the first time this downloads about 3 GB) ..."
 "$uv" pip install --quiet --python "$venv/bin/python" --constraints constraints.txt --editable ".[all,test,docs]"

@@ -150,3 +150,33 @@ def test_python_files_stay_under_400_lines():
         and (count := len(path.read_text(encoding="utf-8").splitlines())) > 400
     }
     assert long == {}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Shell scripts.")
+@pytest.mark.parametrize(
+    ("shell", "script"),
+    [("sh", "scripts/setup.sh"), ("sh", "scripts/constraints.sh"), ("bash", ".ci/run")],
+)
+def test_scripts_can_be_read_and_run(shell, script):
+    assert (REPOSITORY / script).stat().st_mode & 0o111
+    read = subprocess.run([shell, "-n", REPOSITORY / script], capture_output=True, check=False)
+    assert read.returncode == 0, read.stderr
+
+
+def test_the_readme_says_both_ways_within_a_screen():
+    screen = (REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()[:30]
+    said = [line.partition("#")[0].strip() for line in screen]
+    order = ["make demo", "make test", 'pip install ".[all]"', "napari-haiku demo"]
+    assert [said.index(line) for line in order] == sorted(said.index(line) for line in order)
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", "\n".join(screen))
+    assert pictures
+    assert all((REPOSITORY / picture).is_file() for picture in pictures)
+
+
+def test_links_and_pictures_of_the_documentation_exist():
+    missing = []
+    for page in [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            if "://" not in target and not (page.parent / target).exists():
+                missing.append(f"{page.relative_to(REPOSITORY)}: {target}")
+    assert missing == []

@@ -13,12 +13,12 @@ class _Atlas:
         self.values_of = values.__getitem__
 
 
-def test_the_first_natural_field_with_nearly_the_best_support():
-    atlas = _Atlas(stage={"I": 3, "IV": 9}, grade={"G1": 2, "G3": 10})
+def test_the_first_natural_field_with_enough_patients():
+    atlas = _Atlas(stage={"I": 3, "III": 11, "IV": 12}, grade={"G1": 2, "G3": 20})
     assert choose_edit({"grade": "G1", "stage": "I"}, atlas) == {"stage": "IV"}
 
 
-def test_a_much_better_supported_field_wins():
+def test_a_field_with_too_few_patients_is_passed_over():
     atlas = _Atlas(stage={"IV": 2}, grade={"G3": 12})
     assert choose_edit({"stage": "I", "grade": "G1"}, atlas) == {"grade": "G3"}
 

@@ -66,7 +66,7 @@ class SlideQuestion:
         ------
         HaikuError
             Atlas and encoding come from different models, the slide has no
-            H&E, or nobody in the atlas measured a marker.
+            H&E, nobody in the atlas measured a marker, or the model reads no mIF.
         """
         atlas.check_model(encoding.model_fingerprint)
         he = encoding.embeddings("he")
@@ -75,10 +75,15 @@ class SlideQuestion:
                 f"{encoding.path.name} has no H&E, and a slide's own mIF is never a question: "
                 "encode the H&E image of this section."
             )
-        if not atlas.markers or "mif" not in atlas.modalities:
+        if not atlas.markers:
             raise HaikuError(
                 f"Nobody in the atlas {atlas.name} measured a marker, so it cannot answer: "
                 "use an atlas of slides with mIF."
+            )
+        if "mif" not in atlas.modalities:
+            raise HaikuError(
+                f"The model {atlas.model_name} has no mIF vectors to compare H&E with, so the atlas "
+                f"{atlas.name} cannot answer: use a model that reads both."
             )
         return cls(
             atlas,

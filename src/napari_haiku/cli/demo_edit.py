@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 # Fields whose edit a pathologist finds natural, in the order in which they are tried.
 NATURAL = ("stage", "grade", "treatment", "smoking", "sex")
+# As many patients with the new value call the support good.
+ENOUGH_PATIENTS = 10
 # Tried where the atlas knows no other value, to show what it then says.
 UNHEARD = {"stage": ("IV", "II"), "grade": ("High", "Low"), "sex": ("Female", "Male")}
 
@@ -42,9 +44,11 @@ def choose_edit(record: Record, atlas: Atlas) -> Record:
         if value != known[field] and not is_empty(value)
     ]
     if supported:
-        most = max(count for count, _, _ in supported)
-        # The first natural field with nearly the best support reads better than the very best.
-        return next({field: value} for count, field, value in supported if count >= 0.75 * most)
+        # The first field with enough patients reads better than the very best supported one.
+        enough = min(ENOUGH_PATIENTS, max(count for count, _, _ in supported))
+        first = next(field for count, field, _ in supported if count >= enough)
+        _, value = max((count, value) for count, field, value in supported if field == first)
+        return {first: value}
     for name in fields or spelling:
         field = spelling[name]
         for value in UNHEARD.get(name, (f"other than {known[field]}",)):

@@ -92,6 +92,8 @@ def run_demo(report: Report, source: DemoSource, output: Path, *, no_window: boo
     _plan(source, ready, answers, edits).write(plan_file)
     # Written before the window opens, so that a window that fails takes no figure with it.
     write_json(output / SUMMARY, summary | {"seconds": watch.seconds, "screenshots": []})
+    if screen.kind != "none":
+        report.say("Walking the same steps in the window ...")
     opened = time.perf_counter()
     with walked(plan_file, output, screen) as pictures:
         now = time.perf_counter()

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_haiku.analysis.niche_enrichment import ENRICHED_EFFECT
-
 if TYPE_CHECKING:
     from napari_haiku.analysis.niches import NicheResult
 
 _MOST_NAMED = 3
+_CLEAR_Q = 0.05
 
 
 @dataclass(frozen=True)
@@ -53,15 +52,17 @@ def niche_rows(result: NicheResult, slide: int = 0) -> list[NicheRow]:
 
 def stands_out(result: NicheResult, niche: int) -> str:
     """Name up to three markers that are clearly higher in a niche than elsewhere."""
+    # Its statistics library takes seconds to load; by now the grouping has loaded it.
+    from napari_haiku.analysis.niche_enrichment import ENRICHED_EFFECT
+
     table = result.enrichment
     if not len(table):
         return "no marker known"
     own = table[table["niche"] == niche].dropna(subset=["effect"])
     if not len(own):
         return "not estimable"
-    high = own[own["effect"] >= ENRICHED_EFFECT].sort_values(
-        "effect", ascending=False, kind="stable"
-    )
+    clear = own[(own["effect"] >= ENRICHED_EFFECT) & (own["q"] < _CLEAR_Q)]
+    high = clear.sort_values("effect", ascending=False, kind="stable")
     names = [str(marker) for marker in high["marker"][:_MOST_NAMED]]
     return ", ".join(names) if names else "low in all"
 

@@ -163,7 +163,7 @@ class CounterfactualDock(HaikuDock):
         target = free_name(folder, f"{encoding.path.stem}.counterfactual")
         result = maps.result
         self.run(
-            lambda: _write_report(target, result, encoding, atlas),
+            lambda: _write_report(target, result, atlas),
             self._on_written,
             "Writing the report",
             lane="export",
@@ -349,11 +349,9 @@ def _ask(
     return maps, model
 
 
-def _write_report(
-    target: Path, result: CounterfactualResult, encoding: Encoding, atlas: Atlas
-) -> Path:
+def _write_report(target: Path, result: CounterfactualResult, atlas: Atlas) -> Path:
     from napari_haiku.export.report import write_counterfactual_report
 
     result.save(target)
-    write_counterfactual_report(target / "report.html", result, encoding, atlas)
+    write_counterfactual_report(target / "report.html", result, atlas)
     return target

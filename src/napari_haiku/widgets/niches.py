@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, get_args
+from typing import TYPE_CHECKING, ClassVar
 
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog
 from superqt import QLabeledSlider
 from superqt.utils import signals_blocked
 
-from napari_haiku.analysis.niches import GroupBy, find_niches
 from napari_haiku.viewer.heat_cells import heat_table
 from napari_haiku.viewer.niche_rows import niche_rows, renamed
 from napari_haiku.viewer.niche_view import (
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_haiku.analysis.biomarkers import BiomarkerResult
-    from napari_haiku.analysis.niches import NicheResult
+    from napari_haiku.analysis.niches import GroupBy, NicheResult
     from napari_haiku.encoding.store import Encoding
     from napari_haiku.jobs import Job
     from napari_haiku.viewer.niche_view import NichePictures
@@ -180,7 +179,7 @@ class NichesDock(HaikuDock):
         """Offer what the slide has to group by."""
         encoding = self.workspace.encoding
         present: Sequence[str] = () if encoding is None else encoding.modalities
-        offered: list[GroupBy] = [name for name in get_args(GroupBy) if name in present]
+        offered: list[GroupBy] = [name for name in _WORDS if name in present]
         if len(offered) > 1:
             offered.append("both")
         now = [self.group_by.itemData(index) for index in range(self.group_by.count())]
@@ -291,6 +290,9 @@ def _find(
     smooth: bool,
     predicted: BiomarkerResult | None,
 ) -> Job[tuple[NicheResult, NichePictures]]:
+    # Loaded here, in the worker: clustering and statistics take seconds to load.
+    from napari_haiku.analysis.niches import find_niches
+
     result = yield from find_niches(
         [encoding],
         clusters=clusters,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QWidget
@@ -19,12 +19,12 @@ class Segments(QWidget):
     Parameters
     ----------
     choices : Mapping
-        Label -> tooltip, left to right; the first is pressed.
+        Label (str) -> tooltip, left to right; the first is pressed.
     """
 
     chosen = Signal(str)
 
-    def __init__(self, choices: Mapping[str, str], parent: QWidget | None = None) -> None:
+    def __init__(self, choices: Mapping[Any, str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._group = QButtonGroup(self)
         self._group.setExclusive(True)
