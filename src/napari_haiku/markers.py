@@ -51,7 +51,8 @@ MARKER_GROUPS: dict[str, tuple[str, ...]] = {
 
 _NUCLEAR_ROUND = re.compile(r"(dapi|hoechst|dna|dsdna|draq5)0*\d{1,2}")
 _NUMBERED_NOTHING = re.compile(
-    r"(autofluorescence|autofluor|af|blank|empty|background|bg|bkg|bckg|unstained|control|none)0*\d{1,2}"
+    r"af\d{1,2}|"
+    r"(autofluorescence|autofluor|blank|empty|background|bg|bkg|bckg|unstained|control|none)\d{1,3}"
 )
 _ELEMENTS = (
     "ArAr|Ar|Se|Y|Rh|Pd|Ag|Cd|In|Sn|Te|I|Xe|Cs|Ba|La|Ce|Pr|Nd|Sm|Eu|Gd|Tb|Dy|Ho|Er|Tm|Yb|Lu|Hf|Ta|W|"
@@ -304,7 +305,9 @@ def _longest(words: list[str], start: int, by_key: dict[str, _Entry]) -> tuple[i
             if shorter is not None and shorter != by_key.get("dapi"):
                 break
         entry = _known(key, by_key)
-        if entry is not None and not (entry.status == "none" and len(key) <= 2 and len(words) > 1):
+        # Among other words, "P" or "Na" is part of a name rather than an element.
+        element = entry is not None and entry.status == "none" and len(key) <= 2 and key != "af"
+        if entry is not None and not (element and len(words) > 1):
             best = (end - start, entry)
     return best
 
@@ -315,7 +318,9 @@ def _is_noise(token: str, words: list[str], position: int, before: str, after_ma
         return True
     if _ROUND.fullmatch(word) or _CLONE.fullmatch(word):
         return True
-    if word.isdigit() and position > 0:
+    if word.isdigit() and position == 0:
+        return len(words) > 1
+    if word.isdigit():
         previous = words[position - 1]
         if previous in _ROUND_WORD or (_DYE.fullmatch(previous) and len(word) <= 3):
             return True

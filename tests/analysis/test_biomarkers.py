@@ -280,3 +280,10 @@ def test_another_models_atlas_is_refused(query, atlas, monkeypatch):
 def test_impossible_requests_are_refused(bad):
     with pytest.raises(HaikuError):
         BiomarkerRequest(**bad)
+
+
+def test_a_model_without_mif_vectors_is_named(query, atlas, monkeypatch):
+    """Vectors of H&E alone cannot be compared with measured patches."""
+    monkeypatch.setitem(atlas.description, "modalities", ["he", "text"])
+    with pytest.raises(HaikuError, match="model toy has no mIF vectors"):
+        predict(query, atlas)

@@ -85,3 +85,14 @@ def test_no_refusal_repeats_an_identifying_value():
         with pytest.raises(HaikuError) as refusal:
             plan_edit(records(), RECORD, edits)
         assert "SECRET" not in str(refusal.value)
+
+
+def test_caption_parts_rebuild_both_captions():
+    edit = plan_edit(records(), RECORD, {"stage": "III", "grade": "2"})
+    parts = edit.caption_parts()
+    before = "".join(text for kind, text in parts if kind != "added")
+    after = "".join(text for kind, text in parts if kind != "removed")
+    assert before == edit.baseline_caption
+    assert after == edit.edited_caption
+    assert ("removed", "II") in parts
+    assert ("added", "III") in parts

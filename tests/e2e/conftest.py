@@ -1,30 +1,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
-from fake_model import FakeModel
-from window_scene import Scene, make_scene
+from window_bench import Stores, stores  # noqa: F401 - a fixture
 
-
-@pytest.fixture(scope="session")
-def pristine_scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    return make_scene(tmp_path_factory.mktemp("scene"))
+from napari_haiku.viewer.encoding_place import SUFFIX
 
 
 @pytest.fixture
-def scene(pristine_scene: Scene, tmp_path: Path) -> Scene:
-    """The slide copied into a folder of its own, so that no test finds another's encoding."""
-    he = Path(shutil.copy(pristine_scene.he, tmp_path))
-    mif = Path(shutil.copy(pristine_scene.mif, tmp_path))
-    return Scene(he, mif, dict(pristine_scene.record), pristine_scene.atlas)
-
-
-@pytest.fixture(autouse=True)
-def fake_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeModel]:
-    """Every model that the window loads is the fake one."""
-    model = FakeModel()
-    monkeypatch.setattr("napari_haiku.model.loading.load_model", lambda *_a, **_k: model)
-    return model
+def slide(stores: Stores, tmp_path, monkeypatch) -> Stores:  # noqa: F811
+    """The slide in a folder of its own, not encoded yet; the window loads the pattern model."""
+    he, mif = (shutil.copy(path, tmp_path) for path in (stores.he, stores.mif))
+    monkeypatch.setattr("napari_haiku.model.loading.load_model", lambda *_a, **_k: stores.model)
+    moved = {"he": tmp_path / stores.he.name, "mif": tmp_path / stores.mif.name}
+    assert str(moved["he"]) == str(he)
+    assert str(moved["mif"]) == str(mif)
+    return replace(stores, **moved, encoding=tmp_path / f"p0{SUFFIX}")

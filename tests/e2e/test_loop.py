@@ -5,23 +5,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_haiku.atlas.store import Atlas
 from napari_haiku.viewer.layer_slots import layer_in_slot
 from napari_haiku.viewer.workspace import workspace_of
+from napari_haiku.widgets import jobs
 from napari_haiku.widgets.journey import JourneyPlan, walk
 
 pytestmark = pytest.mark.e2e
+RECORD = {"tissue": "Colon", "disease": "Carcinoma", "grade": "low", "stage": "II"}
 
 
-def plan_for(scene, **changes):
+def plan_for(slide, **changes):
     settings = {
-        "he": scene.he,
-        "mif": scene.mif,
-        "encoding": scene.he.parent / "query.haiku.zarr",
-        "atlas": scene.atlas,
+        "he": slide.he,
+        "mif": slide.mif,
+        "encoding": slide.encoding,
+        "atlas": slide.atlas,
         "model": "default",
-        "record": scene.record,
-        "at_um": (350.0, 450.0),
+        "record": RECORD,
+        "at_um": (650.0, 450.0),
         "marker": "PanCK",
         "clusters": 3,
         "edits": {"stage": "IV"},
@@ -32,68 +33,72 @@ def plan_for(scene, **changes):
     return JourneyPlan(**(settings | changes))
 
 
-def test_the_loop_ends_with_the_right_layers(make_napari_viewer, scene, tmp_path):
+def placed(layer, step, first_centre):
+    """Whether a layer lies where its pixels were measured, in um."""
+    return (
+        [str(unit) for unit in layer.units] == ["micrometer"] * 2
+        and tuple(layer.axis_labels) == ("y", "x")
+        and tuple(layer.scale) == (step, step)
+        and tuple(layer.translate) == (first_centre, first_centre)
+    )
+
+
+def test_the_whole_loop(make_napari_viewer, slide, tmp_path):
     viewer = make_napari_viewer(show=True)
-    pictures = walk(viewer, plan_for(scene), tmp_path / "pictures")
+    pictures = walk(viewer, plan_for(slide), tmp_path / "pictures")
     assert [picture.stat().st_size > 20_000 for picture in pictures] == [True] * 5
     workspace = workspace_of(viewer)
-    encoding = workspace.encoding
+    encoding, result = workspace.encoding, workspace.biomarkers
     grid = encoding.grid
 
-    for layer in viewer.layers:
-        assert [str(unit) for unit in layer.units] == ["micrometer"] * 2, layer.name
-        assert tuple(layer.axis_labels) == ("y", "x"), layer.name
-    he = layer_in_slot(viewer, "he")
-    assert tuple(he.scale) == (1.0, 1.0)
-    assert tuple(he.translate) == (0.5, 0.5)
-    assert he.rgb
+    # The slide lies in um, and so does everything said about it.
+    assert placed(layer_in_slot(viewer, "he"), 1.0, 0.5)
+    assert placed(layer_in_slot(viewer, "mif PanCK"), 2.0, 1.0)
+    for slot in ("similarity", "marker predicted", "marker measured", "marker shift"):
+        assert placed(layer_in_slot(viewer, slot), 100.0, 50.0), slot
 
-    similarity = layer_in_slot(viewer, "similarity")
-    assert tuple(similarity.scale) == (100.0, 100.0)
-    assert tuple(similarity.translate) == (50.0, 50.0)
-    assert similarity.data.shape == grid.shape
-
-    predicted = layer_in_slot(viewer, "marker predicted")
-    result = workspace.biomarkers
-    column = result.markers.index("PanCK")
-    shown = predicted.data[grid.rows, grid.cols]
-    told = ~np.asarray(result.outside_atlas)
-    np.testing.assert_allclose(shown[told], result.values[told, column], rtol=1e-6)
-    assert tuple(predicted.scale) == (100.0, 100.0)
-    assert tuple(predicted.translate) == (50.0, 50.0)
-
-    measured = layer_in_slot(viewer, "marker measured")
-    expression = encoding.expression[:, encoding.markers.index("PanCK")]
-    np.testing.assert_allclose(measured.data[grid.rows, grid.cols], expression, rtol=1e-6)
-
-    niches = layer_in_slot(viewer, "niches")
-    labels = np.asarray(niches.data)
-    assert set(np.unique(labels)) - {0} == {1, 2, 3}
-    factor = labels.shape[0] // grid.shape[0]
-    assert tuple(niches.scale) == (100.0 / factor, 100.0 / factor)
-
-    shift = layer_in_slot(viewer, "marker shift")
-    assert tuple(shift.scale) == (100.0, 100.0)
-    low, high = shift.contrast_limits
-    assert low == -high
-
-
-def test_a_click_rings_the_patch_under_the_pointer(make_napari_viewer, scene, tmp_path):
-    viewer = make_napari_viewer(show=True)
-    walk(viewer, plan_for(scene, at_um=(250.0, 350.0)), tmp_path)
-    workspace = workspace_of(viewer)
-    x, y = workspace.encoding.centres_um[workspace.selection]
-    assert (x, y) == (250.0, 350.0)
-    ring = layer_in_slot(viewer, "query")
-    np.testing.assert_allclose(ring.data, [[350.0, 250.0]] * 2)
-
-
-def test_hits_come_from_other_patients(make_napari_viewer, scene, tmp_path):
-    viewer = make_napari_viewer(show=True)
-    walk(viewer, plan_for(scene), tmp_path)
-    workspace = workspace_of(viewer)
-    atlas = Atlas.open(scene.atlas)
+    # A click rings the patch under the pointer; hits come from other patients, best first.
+    assert tuple(encoding.centres_um[workspace.selection]) == (650.0, 450.0)
+    np.testing.assert_allclose(layer_in_slot(viewer, "query").data, [[450.0, 650.0]] * 2)
     rows = workspace.hits.indices[0]
     assert (rows >= 0).all()
-    assert "patient-q" not in set(atlas.patches["patient_id"].iloc[rows])
+    assert "patient 0" not in set(workspace.atlas.patches["patient_id"].iloc[rows])
     assert (np.diff(workspace.hits.similarity[0]) <= 1e-6).all()
+
+    # The maps show the values that were computed, patch by patch.
+    shown = layer_in_slot(viewer, "marker predicted").data[grid.rows, grid.cols]
+    told = ~np.asarray(result.outside_atlas)
+    column = result.markers.index("PanCK")
+    np.testing.assert_allclose(shown[told], result.values[told, column], rtol=1e-6)
+    measured = layer_in_slot(viewer, "marker measured").data[grid.rows, grid.cols]
+    expression = encoding.expression[:, encoding.markers.index("PanCK")]
+    np.testing.assert_allclose(measured, expression, rtol=1e-6)
+    # PanCK follows the pattern, and the pattern is in the H&E.
+    assert result.pearson_r["PanCK"] > 0.9
+    assert np.corrcoef(measured, slide.z[grid.rows, grid.cols])[0, 1] > 0.95
+
+    labels = np.asarray(layer_in_slot(viewer, "niches").data)
+    assert set(np.unique(labels)) - {0} == {1, 2, 3}
+    # Stage IV stands for more of the pattern than stage II, so PanCK goes up.
+    shift = layer_in_slot(viewer, "marker shift")
+    low, high = shift.contrast_limits
+    assert low == -high
+    assert np.nanmean(shift.data) > 0
+
+
+def test_a_one_patient_atlas_refuses_the_edit_and_says_so(make_napari_viewer, slide, tmp_path):
+    viewer = make_napari_viewer(show=True)
+    pictures = walk(viewer, plan_for(slide, atlas=slide.one_patient), tmp_path / "pictures")
+    assert pictures[-1].is_file()
+    assert workspace_of(viewer).counterfactual is None
+    assert layer_in_slot(viewer, "marker shift") is None
+
+
+def test_closing_the_window_in_the_middle_stops_the_work(make_napari_viewer, slide, qtbot):
+    viewer = make_napari_viewer(show=True)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-haiku", "Encode")
+    dock.slides.open([slide.he, slide.mif])
+    qtbot.waitUntil(lambda: dock.ready, timeout=60_000)
+    dock.primary.click()
+    viewer.close()
+    assert not jobs._threads

@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import zarr.storage
 from slide_bench import CHUNK, content_of
 
@@ -21,11 +23,13 @@ from napari_haiku.encoding.lock import WriteLock
 from napari_haiku.encoding.pipeline import encode_slide
 from napari_haiku.encoding.store import Encoding
 from napari_haiku.errors import HaikuError
+from napari_haiku.images.reading import open_image
 from napari_haiku.jobs import run_job
 
 # Imports once and forks for every run, so that a kill costs no import.
 _NURSERY = """
 import os, sys, time
+from dataclasses import replace
 from pathlib import Path
 import slide_bench
 from fake_model import FakeModel
@@ -249,3 +253,22 @@ def test_chunks_behind_a_gap_are_not_trusted(bench):
     bench.encode()
     (bench.folder / "slide.zarr" / layout.DONE / "c" / "1").unlink()
     assert Encoding.open(bench.folder / "slide.zarr", partial=True).n_patches == CHUNK
+
+
+def test_a_file_damaged_in_the_middle_keeps_what_lies_before_it(bench, tmp_path):
+    content = bytearray(bench.he_path.read_bytes())
+    with tifffile.TiffFile(bench.he_path) as tiff:
+        page = tiff.pages.first
+        tile = page.chunked[1] * 4
+        begin, length = page.dataoffsets[tile], page.databytecounts[tile]
+    content[begin : begin + length] = bytes(length)
+    (tmp_path / "damaged.ome.tif").write_bytes(bytes(content))
+    damaged = open_image(tmp_path / "damaged.ome.tif")
+    # A coarser level, as scanners write it, so that the tissue can still be found.
+    coarse = open_image(bench.he_path).levels[0][::8, ::8]
+    broken = replace(damaged, levels=(damaged.levels[0], coarse))
+    with pytest.raises(HaikuError, match=r"damaged\.ome\.tif .*; \d+ of 273 patches .* kept"):
+        run_job(encode_slide(bench.request(he=broken, mif=None), bench.model))
+    kept = Encoding.open(bench.folder / "slide.zarr", partial=True)
+    assert 0 < kept.n_patches < kept.n_planned
+    assert np.isfinite(kept.embeddings("he")).all()

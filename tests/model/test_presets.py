@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,12 @@ def test_list_says_what_is_on_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert rows["haiku"]["on_disk"]
     assert rows["haiku"]["folder"] == str(tmp_path / "haiku")
     assert rows[str(tmp_path / "timm--resnet18")]["on_disk"]
+
+
+def test_names_are_known_without_loading_torch() -> None:
+    code = (
+        "import sys, napari_haiku.model.loading, napari_haiku.model.presets as p; p.list_models();"
+        "print([m for m in ('torch', 'timm', 'transformers', 'huggingface_hub') if m in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert told.stdout.strip() == "[]"

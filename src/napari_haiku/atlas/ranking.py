@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 QUERY_BLOCK = 1024
 GALLERY_BLOCK = 16384
@@ -179,8 +182,8 @@ class _Task:
         best = np.full((len(queries), room), -1, np.int64)
         score = np.full((len(queries), room), -np.inf, np.float32)
         longest = 0.0
-        for start in range(0, len(self.rows), GALLERY_BLOCK):
-            rows = self.rows[start : start + GALLERY_BLOCK]
+        for part in _growing_blocks(len(self.rows)):
+            rows = self.rows[part]
             vectors = self._block(rows)
             longest = max(longest, float(np.sqrt(np.einsum("ij,ij->i", vectors, vectors).max())))
             fast = queries @ vectors.T
@@ -228,13 +231,26 @@ class _Task:
         return found, scores[0, order]
 
 
+def _growing_blocks(n: int) -> Iterator[slice]:
+    """Cut n rows into blocks, small ones first.
+
+    A small block already gives a bound that most later candidates miss, so
+    that few have to be sorted.
+    """
+    start = 0
+    while start < n:
+        size = min(max(start, GALLERY_BLOCK // 16), GALLERY_BLOCK)
+        yield slice(start, min(start + size, n))
+        start += size
+
+
 def _merge(best: Indices, score: Scores, fast: Scores, rows: Indices) -> None:
     """Bring the best of a block into the running best, in place, best first."""
     room = best.shape[1]
     better = fast > score[:, -1:]
-    if np.count_nonzero(better) > room * len(best) and len(rows) > room:
+    if len(rows) > room and np.count_nonzero(better) > 4 * room * len(best):
         better &= _top(fast, room)
-    query, place = np.nonzero(better)
+    query, place = np.divmod(np.flatnonzero(better), len(rows))
     if not len(query):
         return
     changed = np.unique(query)
@@ -253,13 +269,13 @@ def _merge(best: Indices, score: Scores, fast: Scores, rows: Indices) -> None:
 def _top(fast: Scores, room: int) -> NDArray[np.bool_]:
     """Mark the `room` largest of each row, of equal ones the first."""
     floor = np.partition(fast, fast.shape[1] - room, axis=1)[:, -room, None]
-    above = fast > floor
-    level = fast == floor
-    wanted = room - np.count_nonzero(above, axis=1)
-    result: NDArray[np.bool_] = above | (
-        level & (np.cumsum(level, axis=1, dtype=np.int32) <= wanted[:, None])
-    )
-    return result
+    top: NDArray[np.bool_] = fast >= floor
+    crowded = np.flatnonzero(np.count_nonzero(top, axis=1) > room)
+    for query in crowded:
+        level = np.flatnonzero(fast[query] == floor[query])
+        above = np.count_nonzero(fast[query] > floor[query])
+        top[query, level[room - above :]] = False
+    return top
 
 
 def _sorted(found: Indices, exact: Scores) -> tuple[Indices, Scores]:

@@ -129,23 +129,23 @@ def answer(report: Report, subject: Subject, timed: Timed) -> Answers:
 
 
 def _similar(subject: Subject) -> tuple[int, list[dict[str, Any]]]:
-    """Ask for tissue like the patch in the middle of what is asked about."""
+    """Ask for tissue like each patch; tell the hits of the one with the clearest answer."""
     encoding, atlas = subject.encoding, subject.atlas
     rows = np.flatnonzero(subject.rows)
-    centres = encoding.centres_um[rows]
-    middle = np.median(centres, axis=0)
-    patch = int(rows[np.argmin(((centres - middle) ** 2).sum(axis=1))])
     he = encoding.embeddings("he")
     if he is None:
         raise HaikuError(f"{encoding.path.name} has no H&E: the demo needs an H&E image.")
+    asked = compose_query({"he": he[rows], "text": encoding.embeddings("text")})
     found = search(
         atlas,
-        compose_query({"he": he[patch], "text": encoding.embeddings("text")}),
+        asked,
         target="mif",
         k=HITS,
         exclude=Exclusion.of(encoding, subject.within_patient_um),
-        query_positions_um=encoding.centres_um[[patch]],
+        query_positions_um=encoding.centres_um[rows],
     )
+    clear = np.where(found.found, found.similarity, -1).mean(axis=1)
+    best = int(np.argmax(clear))
     hits = [
         {
             "rank": rank,
@@ -155,11 +155,11 @@ def _similar(subject: Subject) -> tuple[int, list[dict[str, Any]]]:
             "y_um": float(atlas.positions_um[row, 1]),
         }
         for rank, (row, similarity) in enumerate(
-            zip(found.indices[0], found.similarity[0], strict=True), start=1
+            zip(found.indices[best], found.similarity[best], strict=True), start=1
         )
         if row >= 0
     ]
-    return patch, hits
+    return int(rows[best]), hits
 
 
 def _counterfactual(report: Report, subject: Subject, niches: NicheResult) -> dict[str, Any]:

@@ -47,8 +47,13 @@ def blend_layers(
             kind="image",
             data=on_grid(grid, np.asarray(column, dtype=np.float32)),
             placement=grid_placement(grid),
-            always={"contrast_limits": ends, "colormap": colour},
-            once={"interpolation2d": "nearest", "blending": "additive", "opacity": 1.0},
+            # The first one covers the slide: added to bright H&E the colours would drown.
+            always={
+                "contrast_limits": ends,
+                "colormap": colour,
+                "blending": "opaque" if slot == BLEND_SLOTS[0] else "additive",
+            },
+            once={"interpolation2d": "nearest", "opacity": 1.0},
         )
         for slot, colour, marker, column, ends in zip(
             BLEND_SLOTS, BLEND_COLOURS, markers, values, limits, strict=False

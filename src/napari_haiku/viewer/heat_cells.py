@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_haiku.viewer.legend import number_text
+from napari_haiku.viewer.legend import number_text, shift_text
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -106,7 +106,7 @@ def heat_table(
                 cells.append(HeatCell(math.nan, hint=f"{marker}: not estimable"))
                 continue
             shown = _number(record.get(value))
-            words = [f"{marker}: {number_text(shown, signed=True)} {unit}"]
+            words = [f"{marker}: {shift_text(shown)} {unit}"]
             for column, label in hints:
                 number = _number(record.get(column))
                 if math.isfinite(number):

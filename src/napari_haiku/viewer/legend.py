@@ -70,6 +70,16 @@ def number_text(value: float, *, signed: bool = False) -> str:
     return f"\N{MINUS SIGN}{text}" if value < 0 else f"+{text}" if signed else text
 
 
+def shift_text(value: float) -> str:
+    """Write a shift in SD with its sign and two decimals."""
+    if not math.isfinite(value):
+        return "no value"
+    text = f"{abs(value):.2f}"
+    if text == "0.00":
+        return text
+    return f"\N{MINUS SIGN}{text}" if value < 0 else f"+{text}"
+
+
 def limits_text(limits: tuple[float, float]) -> str:
     """Both ends of a colour bar: ``0.0 to 27.6``."""
     return f"{number_text(limits[0])} to {number_text(limits[1])}"

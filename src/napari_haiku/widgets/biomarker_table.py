@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MARKER, AGREEMENT, LIMITS = range(3)
 _ROW_HEIGHT = 22
-_ROWS_SHOWN = 7
+_FEWEST_SHOWN, _MOST_SHOWN = 3, 7
 _BAR = QColor("#56B4E9")
 _UNRELIABLE = QColor("#8A8A92")
 _TROUGH = QColor(128, 128, 140, 60)
@@ -199,7 +199,6 @@ class BiomarkerTable(QWidget):
                 "rely on. A dash: not measured here."
             )
         table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        table.setFixedHeight((_ROWS_SHOWN + 1) * _ROW_HEIGHT + 4)
         table.currentCellChanged.connect(lambda row, *_: self._on_row(row))
         table.itemChanged.connect(self._on_item)
         return table
@@ -232,6 +231,8 @@ class BiomarkerTable(QWidget):
             self.table.setRowCount(len(rows))
             for index, row in enumerate(rows):
                 self._fill_row(index, row)
+        rows_shown = min(max(len(self._rows), _FEWEST_SHOWN), _MOST_SHOWN)
+        self.table.setFixedHeight((rows_shown + 1) * _ROW_HEIGHT + 4)
         self._mark()
 
     def _fill_row(self, index: int, row: MarkerRow) -> None:

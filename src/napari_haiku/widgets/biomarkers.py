@@ -269,10 +269,12 @@ class BiomarkersDock(HaikuDock):
             self.settings.propose_fixed(maps.limits(marker, settings))
         ticked = [name for name in self.table.ticked if name in maps.predictable()]
         if self.blend.isChecked() and len(ticked) > 1:
+            # Each blended layer is named with its colour on the canvas.
             self._view.blend(maps, ticked, settings)
+            self.legend.show_legend(None)
         else:
             self._view.show(maps, marker, settings)
-        self.legend.show_legend(maps.legend(marker, settings, stale=self._stale))
+            self.legend.show_legend(maps.legend(marker, settings, stale=self._stale))
         self._show_limits()
         self._show_evidence()
 

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from napari_haiku.viewer.record_edits import RecordEdits
 
 _COLUMNS = 2
-_LABEL_WIDTH = 60
-_LONG_VALUE = 9
+_LONG_VALUE = 10
 _ANOTHER = "another value..."
 _GREYED = QColor("#8A8A92")
 _VALUE_ROLE = Qt.ItemDataRole.UserRole
@@ -94,7 +93,7 @@ class _FieldBox(QComboBox):
 
 
 class EditForm(QWidget):
-    """Two columns of fields; a changed field is orange and carries a dot.
+    """Two columns of fields, names above; a changed field is orange and carries a dot.
 
     Signals
     -------
@@ -111,8 +110,8 @@ class EditForm(QWidget):
         self._values: dict[str, dict[str, int]] = {}
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(6)
-        self._grid.setVerticalSpacing(4)
+        self._grid.setHorizontalSpacing(8)
+        self._grid.setVerticalSpacing(2)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -136,21 +135,22 @@ class EditForm(QWidget):
         row = column = 0
         for field in values:
             label = QElidingLabel()
-            label.setFixedWidth(_LABEL_WIDTH)
+            label.setMinimumWidth(60)
             label.setToolTip(field_label(field))
             box = _FieldBox(field)
             box.value_chosen.connect(lambda value, name=field: self.field_chosen.emit(name, value))
             wide = _is_wide(values[field])
             if wide and column:
                 row, column = row + 1, 0
-            self._grid.addWidget(label, row, 2 * column)
-            self._grid.addWidget(box, row, 2 * column + 1, 1, 2 * _COLUMNS - 1 if wide else 1)
+            span = _COLUMNS if wide else 1
+            self._grid.addWidget(label, 2 * row, column, 1, span)
+            self._grid.addWidget(box, 2 * row + 1, column, 1, span)
             self.boxes[field], self.labels[field] = box, label
             column = _COLUMNS if wide else column + 1
             if column == _COLUMNS:
                 row, column = row + 1, 0
         for column in range(_COLUMNS):
-            self._grid.setColumnStretch(2 * column + 1, 1)
+            self._grid.setColumnStretch(column, 1)
 
     def show_record(self, record: RecordEdits) -> None:
         """Show what the record reads now and which fields were changed."""

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from napari_haiku.viewer.colormaps import niche_colour, shift_colour
 from napari_haiku.viewer.heat_cells import HeatTable
-from napari_haiku.viewer.legend import number_text
+from napari_haiku.viewer.legend import shift_text
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -176,7 +176,7 @@ class HeatMap(QWidget):
     def _paint_scale(self, painter: QPainter, limit: float, text: QColor) -> None:
         top = _HEAD + len(self.table.niches) * _ROW + 5
         painter.setPen(text)
-        low, high = (number_text(value, signed=True) for value in (-limit, limit))
+        low, high = (shift_text(value) for value in (-limit, limit))
         width = self.fontMetrics().horizontalAdvance(low) + 4
         middle = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(QRectF(0, top, width, _FOOT - 4), middle, low)

@@ -36,6 +36,7 @@ class MessageStrip(QFrame):
         self.setObjectName("haiku-strip")
         self.state: State | None = None
         self._key = ""
+        self._kept: tuple[str, str] | None = None
         self._label = QLabel()
         self._label.setWordWrap(True)
         self._label.setTextFormat(Qt.TextFormat.RichText)
@@ -94,6 +95,7 @@ class MessageStrip(QFrame):
             Name under which :meth:`clear` can withdraw just this message.
         """
         self._key = key
+        self._kept = (text, bold) if state == "done" else None
         self._write(state, bold, text)
         self._bar.hide()
         self._set_buttons(actions)
@@ -118,6 +120,12 @@ class MessageStrip(QFrame):
         """Hide the strip; with `key` only if it shows the message of that name."""
         if key is not None and key != self._key:
             return
+        if key == "progress" and self._kept is not None:
+            # Good news outlives the next small job; anything else would be out of date.
+            text, bold = self._kept
+            self.say("done", text, bold=bold)
+            return
+        self._kept = None
         self.state = None
         self._plain = ""
         self._key = ""

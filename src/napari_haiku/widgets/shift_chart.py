@@ -9,7 +9,7 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPalette, QPen
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from napari_haiku.viewer.legend import number_text
+from napari_haiku.viewer.legend import shift_text
 from napari_haiku.viewer.shift_rows import axis_limit
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ class ShiftChart(QWidget):
         """Show the markers of one niche, in the order given."""
         self.rows = rows
         spoken = [
-            f"{row.marker} {number_text(row.shift, signed=True)}" if row.estimable else row.marker
-            for row in rows
+            f"{row.marker} {shift_text(row.shift)}" if row.estimable else row.marker for row in rows
         ]
         self.setAccessibleName("Shift by marker: " + ", ".join(spoken))
         self.updateGeometry()
@@ -127,7 +126,7 @@ class ShiftChart(QWidget):
         painter.drawText(
             QRectF(self.width() - _VALUE_WIDTH, top, _VALUE_WIDTH - 4, _ROW),
             right,
-            number_text(row.shift, signed=True),
+            shift_text(row.shift),
         )
         if math.isfinite(row.placebo):
             x0, x1 = self._x(-row.placebo, limit), self._x(row.placebo, limit)
@@ -157,9 +156,9 @@ def row_hint(row: ShiftRow) -> str:
     """Say a row's numbers in a line."""
     if not row.estimable:
         return f"{row.marker}: not estimable"
-    parts = [f"{row.marker}: {number_text(row.shift, signed=True)} SD of the atlas"]
+    parts = [f"{row.marker}: {shift_text(row.shift)} SD of the atlas"]
     if math.isfinite(row.low) and math.isfinite(row.high):
-        low, high = (number_text(value, signed=True) for value in (row.low, row.high))
+        low, high = (shift_text(value) for value in (row.low, row.high))
         parts.append(f"95 % interval {low} to {high}")
     if row.faint:
         parts.append("irrelevant text moves it as much")

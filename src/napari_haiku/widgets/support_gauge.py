@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from napari_haiku.analysis.support import Support
 
 WORDS = ("none", "thin", "limited", "good")
+_STEPS = 4
+_FILLED = {"none": 0, "thin": 1, "limited": 2, "good": _STEPS}
 _COLOURS = ("#D55E00", "#E69F00", "#F0E442", "#009E73")
 _EMPTY = QColor(128, 128, 140, 90)
 
@@ -40,8 +42,8 @@ class SupportGauge(QWidget):
 
     @property
     def step(self) -> int:
-        """Steps filled beyond the first: 0 none to 3 good; -1 when not known."""
-        return -1 if self.support is None else WORDS.index(self.support.word)
+        """Steps filled, 0 to 4."""
+        return 0 if self.support is None else _FILLED[self.support.word]
 
     def sizeHint(self) -> QSize:
         """One line."""
@@ -53,13 +55,11 @@ class SupportGauge(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         widest = max(self.fontMetrics().horizontalAdvance(word) for word in WORDS)
         steps_width = float(self.width() - widest - 16)
-        count = len(WORDS)
-        width = (steps_width - 2.0 * (count - 1)) / count
-        filled = self.step
+        width = (steps_width - 2.0 * (_STEPS - 1)) / _STEPS
+        colour = _COLOURS[0 if self.support is None else WORDS.index(self.support.word)]
         painter.setPen(Qt.PenStyle.NoPen)
-        for step in range(count):
-            reached = step <= filled
-            painter.setBrush(QColor(_COLOURS[filled]) if reached else _EMPTY)
+        for step in range(_STEPS):
+            painter.setBrush(QColor(colour) if step < self.step else _EMPTY)
             top = self.height() / 2 - 4
             painter.drawRoundedRect(QRectF(step * (width + 2.0), top, width, 8.0), 1.5, 1.5)
         if self.support is not None:
