@@ -61,8 +61,10 @@ def test_list_says_what_is_on_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     for folder in (folder_of("haiku"), folder_of("timm:resnet18")):
         folder.mkdir()
         (folder / "config.json").write_text("{}")
+    (folder_of("haiku") / "model.safetensors").write_bytes(bytes(3_000_000))
     rows = {row["name"]: row for row in list_models()}
     assert rows["haiku"]["on_disk"]
+    assert rows["haiku"]["size_mb"] == 3
     assert rows["haiku"]["folder"] == str(tmp_path / "haiku")
     assert rows[str(tmp_path / "timm--resnet18")]["on_disk"]
 
@@ -70,7 +72,8 @@ def test_list_says_what_is_on_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_names_are_known_without_loading_torch() -> None:
     code = (
         "import sys, napari_haiku.model.loading, napari_haiku.model.presets as p; p.list_models();"
-        "print([m for m in ('torch', 'timm', 'transformers', 'huggingface_hub') if m in sys.modules])"
+        "heavy = {'torch', 'timm', 'transformers', 'huggingface_hub'};"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert told.stdout.strip() == "[]"

@@ -301,7 +301,7 @@ def _row(preset: Preset) -> dict[str, Any]:
         "shared_space": preset.shared_space,
         "offers": preset.offers,
         "licence": preset.licence,
-        "size_mb": preset.size_mb,
+        "size_mb": preset.size_mb if folder is None else _megabytes(folder),
         "patch_px": preset.patch_px,
         "pixel_size_um": preset.pixel_size_um,
         "patch_um": round(preset.patch_um, 2),
@@ -310,3 +310,7 @@ def _row(preset: Preset) -> dict[str, Any]:
         "on_disk": folder is not None,
         "folder": None if folder is None else str(folder),
     }
+
+
+def _megabytes(folder: Path) -> int:
+    return round(sum(file.stat().st_size for file in folder.iterdir() if file.is_file()) / 1e6)

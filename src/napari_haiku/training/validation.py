@@ -30,18 +30,22 @@ def validate(
     -------
     dict
         ``patches`` and, for each direction such as ``he->mif``, recall at 1, 10
-        and 50. Text counts as found when any patch of the right patient is.
+        and 50. From text, any patch of the right patient counts; to text,
+        the gallery is one caption a patient.
     """
     network.eval()
     vectors, patients = _encode(network, tokenizer, slides, limit)
     network.train()
     figures: dict[str, float] = {"patches": float(len(patients))}
+    first = np.unique(patients, return_index=True)[1]
     for query, target in permutations(sorted(vectors), 2):
+        # A caption is the patient's, not the patch's: it stands in the gallery once.
+        columns = first if target == "text" else np.arange(len(patients))
         if "text" in (query, target):
-            same = patients[:, None] == patients[None]
+            same = patients[:, None] == patients[columns][None]
         else:
             same = np.eye(len(patients), dtype=bool)
-        scores = vectors[query] @ vectors[target].T
+        scores = vectors[query] @ vectors[target][columns].T
         best = np.where(same, scores, -np.inf).max(1, keepdims=True)
         rank = (np.where(same, -np.inf, scores) > best).sum(1)
         for k in (1, 10, 50):
