@@ -6,12 +6,14 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_haiku.errors import HaikuError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -64,7 +66,10 @@ def speaking(path: Path) -> Iterator[None]:
 
 def _sentence(error: OSError, path: Path) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk is full while writing {path.name}: free some space or choose another folder; what is finished is kept."
+        return (
+            f"The disk is full while writing {path.name}: free some space or choose another "
+            "folder; what is finished is kept."
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{path.parent} cannot be written to: choose another folder or ask for write access."
     if error.errno == errno.ENOENT:

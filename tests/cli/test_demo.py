@@ -23,9 +23,9 @@ def no_screen():
 
 @pytest.fixture(scope="module")
 def wide_slide(make_he, make_mif, tmp_path_factory):
-    """A slide wide enough for a gap of 500 um within it: 1,400 x 300 um."""
+    """A slide wide enough for a gap of 500 um within it: 1,400 x 400 um."""
     folder = tmp_path_factory.mktemp("wide")
-    shape = (150, 700)
+    shape = (200, 700)
     return (
         make_he(folder / "wide_he.ome.tif", 4, shape),
         make_mif(folder / "wide_mif.ome.tif", seed=4, shape=shape),
@@ -50,10 +50,10 @@ def test_a_slide_of_ones_own_leaves_the_contract(real):
     assert {k: v for k, v in done.content.items() if k not in ("output", "seconds")} == {
         k: v for k, v in summary.items() if k != "seconds"
     }
-    assert summary["patches"] == 42
-    assert summary["patches_predicted"] == 21
+    assert summary["patches"] == 56
+    assert summary["patches_predicted"] == 28
     assert summary["atlas"] == {
-        "name": summary["atlas"]["name"], "patients": 1, "patches": 21,
+        "name": summary["atlas"]["name"], "patients": 1, "patches": 28,
     }  # fmt: skip
     assert summary["markers"] == ["DAPI", "PanCK", "CD8"]
     assert set(summary["pearson_r"]) == {"DAPI", "PanCK", "CD8"}
@@ -75,7 +75,7 @@ def test_left_is_the_atlas_and_right_is_predicted(real):
     x = slide.centres_um[:, 0]
     x0, _, x1, _ = plan.region_um
     assert atlas.positions_um[:, 0].max() < x0
-    assert ((x >= x0) & (x < x1)).sum() == 21
+    assert ((x >= x0) & (x < x1)).sum() == 28
     assert plan.within_patient_um == 500
 
 
@@ -93,6 +93,21 @@ def test_every_neighbour_is_500_um_away(real):
     ]
     assert (np.array(reach) >= 500).all()
     assert table["x_um"].min() > left[:, 0].max()
+
+
+def test_patches_further_than_the_gap_from_all_of_the_atlas_have_an_r_of_their_own(real):
+    import pandas as pd
+
+    from napari_haiku.encoding.store import Encoding
+
+    done, output = real
+    table = pd.read_parquet(output / "biomarkers" / "predictions.parquet")
+    far = table[table["x_um"] >= 650 + 500]
+    measured = Encoding.open(DemoPlan.read(output / "journey.json").encoding).expression
+    r = np.corrcoef(far["PanCK"], measured[far["patch"], 1])[0, 1]
+    told = done.content["beyond_gap"]
+    assert told["patches"] == len(far) == 12
+    assert told["pearson_r"]["PanCK"] == pytest.approx(r, abs=1e-5)
 
 
 def test_one_patient_knows_no_other_stage_and_says_so(real):

@@ -89,9 +89,9 @@ def kill_writer(nursery, process: int) -> bool:
 def test_killed_at_random_moments_it_ends_in_the_same_bytes(bench, encoded, nursery):
     draw = np.random.default_rng(20260505)
     kills = 0
-    for attempt in range(12):
+    for attempt in range(8):
         writer_id = start_writer(nursery, bench, pause=0.05)
-        time.sleep(draw.uniform(0.0, 0.2 + 0.1 * attempt))
+        time.sleep(draw.uniform(0.0, 0.2 + 0.15 * attempt))
         killed = kill_writer(nursery, writer_id)
         kills += killed
         if not killed:

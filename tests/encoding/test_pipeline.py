@@ -322,11 +322,6 @@ def test_images_that_do_not_overlap_leave_nothing_behind(bench):
     assert list(bench.folder.iterdir()) == []
 
 
-def test_the_request_is_keyword_only():
-    with pytest.raises(TypeError):
-        EncodeRequest(1.0)
-
-
 @pytest.mark.real_data
 def test_a_corner_of_real_tissue_is_measured_as_stored(real_data, tmp_path):
     folder = real_data / "orion_crc01"

@@ -25,6 +25,13 @@ def test_impossible_options_are_refused(options, said):
         EncodeOptions(**options)
 
 
+def test_options_are_named(tmp_path):
+    with pytest.raises(TypeError, match="positional"):
+        EncodeOptions(50.0)
+    with pytest.raises(TypeError, match="positional"):
+        EncodeRequest(50.0, output=tmp_path, slide_id="a")
+
+
 def test_an_image_is_needed(tmp_path):
     with pytest.raises(HaikuError, match="nothing to encode"):
         EncodeRequest(output=tmp_path / "a.zarr", slide_id="a")

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import dask.array as da
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image
+from napari.layers._source import layer_source
 from slides_in_memory import he_image, mif_image
 
 from napari_haiku.errors import HaikuError
@@ -124,13 +123,14 @@ def test_a_channel_axis_in_front_is_an_mif_without_names(viewer):
 
 
 def test_the_file_behind_a_layer_is_remembered(viewer, tmp_path):
-    import tifffile
-
     path = tmp_path / "slide.tif"
-    tifffile.imwrite(path, np.zeros((32, 32, 3), np.uint8), photometric="rgb")
-    viewer.open(path, plugin="napari")
+    path.write_bytes(b"")
+    with layer_source(path=str(path)):
+        viewer.add_layer(rgb(name="slide"))
     choice = find_choices(viewer)[0][0]
-    assert adopt(choice).path == Path(path)
+    assert adopt(choice).path == path
+    path.unlink()
+    assert adopt(choice).path is None
 
 
 def test_a_turned_layer_is_refused_by_name():

@@ -103,6 +103,11 @@ def test_a_question_whose_parts_all_count_nothing_is_refused(opened):
         find(question(opened, weights={"he": 0.0}))
 
 
+def test_without_shares_the_usual_ones_count(opened):
+    usual = find(question(opened, weights={"he": 0.8, "text": 0.2}))
+    assert [c.row for c in find(question(opened, weights={})).cards] == [c.row for c in usual.cards]
+
+
 def test_words_stand_in_for_the_record(opened, stores):
     words = stores.model.encode_text(["stage: IV"])[0]
     found = find(question(opened, patch=None, words=words, weights={"text": 1.0}, target="text"))

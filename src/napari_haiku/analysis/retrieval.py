@@ -82,8 +82,8 @@ class SlideQuestion:
             )
         if "mif" not in atlas.modalities:
             raise HaikuError(
-                f"The model {atlas.model_name} has no mIF vectors to compare H&E with, so the atlas "
-                f"{atlas.name} cannot answer: use a model that reads both."
+                f"The model {atlas.model_name} has no mIF vectors to compare H&E with, so the "
+                f"atlas {atlas.name} cannot answer: use a model that reads both."
             )
         return cls(
             atlas,

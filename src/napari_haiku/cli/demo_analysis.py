@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_haiku.analysis.biomarkers import BiomarkerRequest, predict_biomarkers
+from napari_haiku.analysis.correlation import pearson_columns
 from napari_haiku.analysis.counterfactual import CounterfactualRequest, run_counterfactual
 from napari_haiku.analysis.niches import find_niches
 from napari_haiku.atlas.query import compose_query
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 CLUSTERS = 4
 HITS = 10
+LEAST_FOR_R = 10
 # Shown first where they are measured: they draw the tumour's outline.
 MAPS_SHOWN = ("ECad", "PanCK", "CD8")
 
@@ -119,6 +121,7 @@ def answer(report: Report, subject: Subject, timed: Timed) -> Answers:
             "pearson_r": predicted.pearson_r,
             "mean_pearson_r": predicted.mean_pearson_r,
             "label": predicted.label,
+            **_beyond_gap(subject, predicted),
             "similar": {"x_um": float(x_um), "y_um": float(y_um), "hits": hits},
             "niches": {niches.names[niche]: size for niche, size in niches.sizes.items()},
             "counterfactual": counterfactual,
@@ -126,6 +129,35 @@ def answer(report: Report, subject: Subject, timed: Timed) -> Answers:
         at_um=(float(x_um), float(y_um)),
         marker=_marker_to_show(predicted),
     )
+
+
+def _beyond_gap(subject: Subject, predicted: BiomarkerResult) -> dict[str, Any]:
+    """Agreement over the patches that lie further than the gap from all tissue of the atlas.
+
+    A model that was trained on the atlas's half has seen nothing near these.
+    """
+    if subject.within_patient_um is None or predicted.measured is None:
+        return {}
+    from scipy.spatial import cKDTree
+
+    distance, _ = cKDTree(subject.atlas.positions_um).query(predicted.centres_um)
+    far = distance >= subject.within_patient_um
+    if far.sum() < LEAST_FOR_R:
+        return {}
+    r = pearson_columns(predicted.measured[far], predicted.values[far])
+    known = {
+        marker: float(value)
+        for marker, value in zip(predicted.markers, r, strict=True)
+        if marker in predicted.pearson_r
+    }
+    finite = [value for value in known.values() if np.isfinite(value)]
+    return {
+        "beyond_gap": {
+            "patches": int(far.sum()),
+            "pearson_r": known,
+            "mean_pearson_r": float(np.mean(finite)) if finite else None,
+        }
+    }
 
 
 def _similar(subject: Subject) -> tuple[int, list[dict[str, Any]]]:

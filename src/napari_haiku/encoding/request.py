@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_haiku.images.slide_image import SlideImage
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EncodeOptions:
     """How finely tissue is cut into patches.
 

@@ -106,7 +106,7 @@ PRESETS: tuple[Preset, ...] = (
         ("he", "mif", "text"),
         True,
         "BSD-3-Clause",
-        20,
+        4,
         100,
         1.0,
         None,

@@ -42,7 +42,7 @@ class Question:
     target : {"he", "mif", "text"}
         What the hits should be.
     weights : mapping
-        Part -> share.
+        Part -> share; empty for the usual shares of the parts at hand.
     k : int
         Number of hits.
     filters : mapping
@@ -141,14 +141,16 @@ def find(question: Question) -> Found:
         The atlas was made with another model, nothing can answer, or a filter
         leaves nothing.
     """
-    from napari_haiku.atlas.query import compose_query
+    from napari_haiku.atlas.query import compose_query, default_weights
     from napari_haiku.atlas.search import Exclusion, search
 
     encoding, atlas, patch = question.encoding, question.atlas, question.patch
     atlas.check_model(encoding.model_fingerprint)
     begin = time.perf_counter()
-    parts = {name: part for name, part in parts_of(question).items() if name in question.weights}
-    weights = {name: share for name, share in question.weights.items() if name in parts}
+    at_hand = parts_of(question)
+    wanted = question.weights or default_weights(at_hand)
+    parts = {name: part for name, part in at_hand.items() if name in wanted}
+    weights = {name: share for name, share in wanted.items() if name in parts}
     if not any(weights.values()):
         raise HaikuError("Every part of the question counts 0: drag at least one slider up.")
     vector = compose_query(parts, weights)

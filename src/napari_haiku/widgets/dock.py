@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtCore import QEvent, QPoint, QObject, Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QFrame,
@@ -157,6 +157,13 @@ class HaikuDock(QWidget):
         self.primary.setEnabled(enabled)
         self.primary.setToolTip(tooltip)
         self.primary.setVisible(bool(text))
+
+    def bring_into_view(self, widget: QWidget) -> None:
+        """Scroll the body so that a widget in it starts at the top."""
+        top = widget.mapTo(self._content, QPoint(0, 0)).y()
+        bar = self._scroll.verticalScrollBar()
+        if bar is not None:
+            bar.setValue(top)
 
     def go_to(self, name: str) -> None:
         """Raise another dock (a name of :mod:`napari_haiku.widgets.navigation`)."""
@@ -316,6 +323,7 @@ class HaikuDock(QWidget):
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(self._content)
+        self._scroll = scroll
         self._pages = QStackedWidget()
         self._pages.addWidget(self._empty)
         self._pages.addWidget(scroll)

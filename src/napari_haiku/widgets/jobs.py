@@ -96,6 +96,11 @@ class _Running:
 _threads: set[_JobThread] = set()
 
 
+# Keeps what is connected to ``destroyed`` out of the garbage that a dock becomes: cleared before
+# the signal comes, it would crash the program.
+_endings: set[Callable[..., None]] = set()
+
+
 def _end(threads: set[_JobThread], *_: object) -> None:
     for thread in tuple(threads):
         thread.requestInterruption()
@@ -103,6 +108,14 @@ def _end(threads: set[_JobThread], *_: object) -> None:
         thread.wait()
         threads.discard(thread)
         _threads.discard(thread)
+
+
+def _end_when_destroyed(
+    threads: set[_JobThread], endings: set[Callable[..., None]], *_: object
+) -> None:
+    _end(threads)
+    for ending in [one for one in endings if getattr(one, "args", (None,))[0] is threads]:
+        endings.discard(ending)
 
 
 class JobRunner(QObject):
@@ -117,7 +130,9 @@ class JobRunner(QObject):
         self._lanes: dict[str, _Running] = {}
         self._own: set[_JobThread] = set()
         self._closed = False
-        self.destroyed.connect(partial(_end, self._own))
+        ending = partial(_end_when_destroyed, self._own, _endings)
+        _endings.add(ending)
+        self.destroyed.connect(ending)
 
     def start(
         self,

@@ -204,8 +204,16 @@ class _Journey:
         self._dock(ENCODE).primary.click()
         dock: Any = self._dock(SIMILAR)
         process_events(_DRAWING_S)
-        click_tissue(self._viewer, dock, *self._place())
-        wait_until(lambda: self._workspace.selection is not None, "The click on tissue")
+        missed: list[float] = []
+        self._workspace.events.glass.connect(missed.append)
+        x, y = self._place()
+        click_tissue(self._viewer, dock, x, y)
+        wait_until(lambda: self._workspace.selection is not None or bool(missed), dock.title)
+        self._workspace.events.glass.disconnect(missed.append)
+        if missed:
+            raise HaikuError(
+                f"There is no tissue at {x:.0f}, {y:.0f} um: the nearest is {missed[0]:.0f} um away."
+            )
         self._settled(dock)
 
     def biomarkers(self) -> None:
@@ -244,6 +252,10 @@ class _Journey:
         if self._workspace.counterfactual is None:
             dock.primary.click()
             self._settled(dock)
+        process_events(_DRAWING_S)
+        if self._workspace.counterfactual is not None:
+            # The answer rather than the form: that is what the picture is for.
+            dock.bring_into_view(dock.gauge)
 
     def _place(self) -> tuple[float, float]:
         encoding = self._workspace.encoding

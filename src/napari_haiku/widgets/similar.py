@@ -12,6 +12,7 @@ from napari_haiku.errors import HaikuError
 from napari_haiku.notices import SAME_PATIENT
 from napari_haiku.viewer import query_layers
 from napari_haiku.viewer.canvas import fly_to
+from napari_haiku.viewer.captions import caption
 from napari_haiku.viewer.finding import Found, Question, find, vectors_of
 from napari_haiku.viewer.layer_slots import drop_layer, layer_in_slot
 from napari_haiku.viewer.legend import Legend
@@ -299,6 +300,7 @@ class SimilarDock(HaikuDock):
             return
         shown = query_layers.show_similarity(self.viewer, found.question.encoding.grid, likeness)
         show_only(self.viewer, (query_layers.SIMILARITY, query_layers.HITS))
+        caption(shown, colour_bar=True)
         low, high = shown.contrast_limits
         self.legend.show_legend(
             Legend(
