@@ -71,7 +71,9 @@ def test_an_unfinished_encoding_is_resumed(stores, request_for):
 def test_other_inputs_in_the_same_place_are_a_conflict_not_an_error(stores, request_for, tmp_path):
     place = tmp_path / "old.zarr"
     shutil.copytree(stores.encoding, place)
-    told = run_job(preview(request_for(output=place, patch_um=200.0, stride_um=200.0), stores.model))
+    told = run_job(
+        preview(request_for(output=place, patch_um=200.0, stride_um=200.0), stores.model)
+    )
     assert told.found is None
     assert "old.zarr" in told.conflict
     assert len(told.grid) == 24

@@ -14,9 +14,7 @@ def viewer():
 
 def show(viewer, value=1.0, **options):
     data = np.full((4, 4), value, np.float32)
-    return put_layer(
-        viewer, "image", "map", data, name="Map", contrast_limits=(0, 10), **options
-    )
+    return put_layer(viewer, "image", "map", data, name="Map", contrast_limits=(0, 10), **options)
 
 
 def test_the_second_time_only_the_data_are_swapped(viewer):

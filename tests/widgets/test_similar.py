@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from napari_haiku.atlas.build import build_atlas
+from napari_haiku.jobs import run_job
 from napari_haiku.viewer.layer_slots import layer_in_slot
 from napari_haiku.widgets.similar import SimilarDock
 
@@ -84,36 +86,28 @@ def test_glass_is_said_to_be_glass(dock):
     assert dock.strip.text == "That is glass; nearest tissue is 140 µm away."
 
 
-def test_the_same_patient_is_named_when_it_may_answer(qtbot, dock, stores):
-    from napari_haiku.atlas.build import build_atlas
-    from napari_haiku.jobs import run_job
+@pytest.fixture
+def own_atlas(stores, tmp_path):
+    """An atlas of the slide in view alone."""
+    return run_job(build_atlas([stores.encoding], tmp_path / "own"))
 
-    own = stores.encoding.parent / "own_atlas"
-    atlas = run_job(build_atlas([stores.encoding], own)) if not own.exists() else None
+
+def test_the_same_patient_is_named_when_it_may_answer(qtbot, dock, own_atlas):
     answered(qtbot, dock, select(dock))
     dock.workspace.within_patient_um = 300.0
-    found = answered(qtbot, dock, lambda: setattr(dock.workspace, "atlas", atlas))
+    answered(qtbot, dock, lambda: setattr(dock.workspace, "atlas", own_atlas))
     qtbot.waitUntil(lambda: not dock.is_running(), timeout=PATIENCE_MS)
     assert all(card.this_slide for card in dock.found.cards)
     assert "same patient" in dock.remark.text()
     assert len(layer_in_slot(dock.viewer, "hits").data) == len(dock.found.cards)
-    encoding = found.question.encoding
-    x, y = encoding.centres_um[40]
+    x, y = dock.workspace.encoding.centres_um[40]
     for card in dock.found.cards:
         dx, dy = card.position_um[0] - x, card.position_um[1] - y
         assert (dx**2 + dy**2) ** 0.5 >= 300
 
 
-def test_a_one_patient_atlas_of_the_same_patient_offers_the_way_out(qtbot, dock, stores):
-    from napari_haiku.atlas.store import Atlas
-
-    own = stores.encoding.parent / "own_atlas"
-    if not own.exists():
-        from napari_haiku.atlas.build import build_atlas
-        from napari_haiku.jobs import run_job
-
-        run_job(build_atlas([stores.encoding], own))
-    dock.workspace.atlas = Atlas.open(own)
+def test_a_one_patient_atlas_of_the_same_patient_offers_the_way_out(qtbot, dock, own_atlas):
+    dock.workspace.atlas = own_atlas
     select(dock)()
     qtbot.waitUntil(lambda: dock.strip.state == "failed", timeout=PATIENCE_MS)
     assert [button.text() for button in dock.strip.buttons] == ["This slide, 500 µm away or more"]

@@ -36,15 +36,12 @@ def stack_layers(viewer: napari.Viewer) -> None:
 
     Layers of the user and of the slide stay where they are.
     """
-    places = [
-        index
-        for index, layer in enumerate(viewer.layers)
-        if layer.metadata.get(SLOT) in BOTTOM_TO_TOP
-    ]
-    ours = [viewer.layers[index] for index in places]
-    wanted = sorted(ours, key=lambda layer: BOTTOM_TO_TOP.index(layer.metadata[SLOT]))
+    now = list(viewer.layers)
+    ours = [layer for layer in now if layer.metadata.get(SLOT) in BOTTOM_TO_TOP]
+    in_order = iter(sorted(ours, key=lambda layer: BOTTOM_TO_TOP.index(layer.metadata[SLOT])))
+    wanted = [next(in_order) if layer in ours else layer for layer in now]
     # From the bottom up, so that a layer is only ever moved down to its place.
-    for place, layer in zip(places, wanted, strict=True):
+    for place, layer in enumerate(wanted):
         index = viewer.layers.index(layer)
         if index != place:
             viewer.layers.move(index, place)

@@ -89,7 +89,7 @@ class EncodeDock(HaikuDock):
         events = self.workspace.events
         for signal in (events.he, events.mif):
             self.follow(signal, self._show_slide)
-        self.follow(events.record, lambda _record: self.form.set_record(self.workspace.record))
+        self.follow(events.record, self._record_changed)
         self.follow(events.atlas, lambda _atlas: self._offer_atlas_fields())
         self.form.set_record(self.workspace.record)
         self._offer_atlas_fields()
@@ -136,6 +136,9 @@ class EncodeDock(HaikuDock):
 
     def _change_record(self) -> None:
         self.workspace.record = self.form.record()
+
+    def _record_changed(self, record: dict[str, str]) -> None:
+        self.form.set_record(record)
         self._settle.start()
 
     def _choose_record(self) -> None:
@@ -165,7 +168,6 @@ class EncodeDock(HaikuDock):
 
     def _take_record(self, record: dict[str, str]) -> None:
         self.workspace.record = record
-        self._settle.start()
 
     def _offer_atlas_fields(self) -> None:
         atlas = self.workspace.atlas

@@ -140,11 +140,12 @@ class _Shown:
         self._text = ""
         self._remaining = Remaining()
         self._waiting = True
-        self._timer = QTimer(parent)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_SHOW_AFTER_MS)
-        self._timer.timeout.connect(self._waited)
+        self._timer: QTimer | None = None
         if not quiet:
+            self._timer = QTimer(parent)
+            self._timer.setSingleShot(True)
+            self._timer.setInterval(_SHOW_AFTER_MS)
+            self._timer.timeout.connect(self._waited)
             self._timer.start()
 
     def report(self, progress: Progress) -> None:
@@ -157,8 +158,10 @@ class _Shown:
     def silence(self) -> None:
         """Show nothing from now on."""
         self._waiting = True
-        self._timer.stop()
-        self._timer.deleteLater()
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.deleteLater()
+            self._timer = None
 
     def _waited(self) -> None:
         self._waiting = False
