@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_haiku.analysis.counterfactual import CounterfactualRequest, run_counterfactual
+from napari_haiku.analysis.outside_atlas import OutsideCalibration
 from napari_haiku.atlas.build import build_atlas
 from napari_haiku.clinical import caption, public_record
 from napari_haiku.encoding import layout
@@ -231,3 +233,20 @@ def toy_atlas(folder: Path, encodings: list[Encoding], **options) -> Atlas:
 
 def _unit(rows: np.ndarray) -> np.ndarray:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+KNOWN = OutsideCalibration(-1.0, 0.02, 100, "given by the test")
+
+
+def ask(encoding, atlas, edits, niches=None, model=None, **request):
+    request = {"k": 20, "resamples": 60} | request
+    return run_job(
+        run_counterfactual(
+            encoding,
+            atlas,
+            model or ToyModel(),
+            CounterfactualRequest(edits=edits, **request),
+            niches,
+            calibration=KNOWN,
+        )
+    )

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from toy_cohort import ToyModel, toy_atlas, toy_encodings, toy_slide, write_slide
 
+from napari_haiku.analysis.niches import NicheLabels
+
 
 @pytest.fixture(scope="session")
 def encodings(tmp_path_factory):
@@ -38,3 +40,10 @@ def lone_atlas(tmp_path_factory, query):
     """The left half of the query slide as an atlas of one patient."""
     left = query.grid.cols < 6
     return toy_atlas(tmp_path_factory.mktemp("lone"), [query], rows=[left])
+
+
+@pytest.fixture(scope="session")
+def bands(query):
+    return NicheLabels(
+        query.grid.cols.astype(np.int64) // 4 + 1, {1: "Tumour", 2: "Immune", 3: "Stroma"}
+    )

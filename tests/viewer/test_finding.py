@@ -115,7 +115,7 @@ def test_words_stand_in_for_the_record(opened, stores):
 
 
 def test_an_atlas_of_another_model_is_refused(opened):
-    encoding, atlas = opened
+    encoding, _ = opened
     other = replace(question(opened))
 
     class Foreign:

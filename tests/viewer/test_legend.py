@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_haiku.viewer.legend import limits_text, marker_legend, number_text, shift_legend
+from napari_haiku.viewer.legend import (
+    limits_text,
+    marker_legend,
+    number_text,
+    shift_legend,
+    shift_text,
+)
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -38,13 +44,24 @@ def test_signed_numbers_show_a_sign_unless_zero(value):
 
 
 def test_limits_say_both_ends():
-    assert limits_text((0.0, 27.6)) == "0.00 to 27.6"
+    assert limits_text((0.0, 27.6)) == "0.0 to 27.6"
+    assert limits_text((0.0015, 37.8)) == "0.0 to 37.8"
+    assert limits_text((7.6, 850.2)) == "8 to 850"
+    assert limits_text((-0.25, 0.5)) == f"{MINUS}0.250 to 0.500"
+    assert limits_text((0.0, 2.5e9)) == "0.00 to 2.50e+09"
+
+
+def test_shifts_have_a_sign_unless_they_round_to_zero():
+    assert shift_text(0.344) == "+0.34"
+    assert shift_text(-0.004) == "0.00"
+    assert shift_text(-0.004, 3) == f"{MINUS}0.004"
+    assert shift_text(math.nan) == "no value"
 
 
 def test_marker_legend_names_marker_unit_and_ends():
     legend = marker_legend("ECad", (0.0, 27.6))
     assert legend.title == "ECad, mean stored intensity"
-    assert (legend.low, legend.high) == ("0.00", "27.6")
+    assert (legend.low, legend.high) == ("0.0", "27.6")
     assert legend.stops[0][0] == 0.0
     assert legend.stops[-1][0] == 1.0
     # viridis runs from dark violet to yellow.

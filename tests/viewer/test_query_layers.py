@@ -85,3 +85,16 @@ def test_the_ring_moves_and_comes_back(viewer):
     assert ring.visible
     np.testing.assert_allclose(ring.data, [[40.0, 30.0]] * 2)
     assert layer_in_slot(viewer, "query") is ring
+
+
+def test_rings_stay_large_enough_to_see_and_no_larger(viewer):
+    ring = query_layers.show_query(viewer, 0.0, 0.0, 100.0)
+    hits = query_layers.show_hits(viewer, np.zeros((2, 2)), [1, 2], 100.0)
+    viewer.scene.camera.zoom = 0.01
+    query_layers.fit_rings(viewer)
+    assert ring.size[1] == pytest.approx(2400.0)
+    assert hits.size[0] == pytest.approx(1400.0)
+    viewer.scene.camera.zoom = 10.0
+    query_layers.fit_rings(viewer)
+    assert ring.size[1] == pytest.approx(145.0)
+    assert hits.size[0] == pytest.approx(120.0)

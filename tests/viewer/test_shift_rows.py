@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_haiku.viewer.shift_rows import ShiftRow, axis_limit, shift_rows
+from napari_haiku.viewer.shift_rows import ShiftRow, axis_limit, decimals_for, shift_rows
 
 SHIFTS = pd.DataFrame(
     {
@@ -56,6 +56,11 @@ def test_the_axis_ends_at_a_round_number_beyond_everything_drawn():
     assert axis_limit([row(0.1, placebo=0.19)]) == pytest.approx(0.2)
     assert axis_limit([]) == 1.0
     assert axis_limit([row(math.nan)]) == 1.0
+
+
+@pytest.mark.parametrize(("limit", "decimals"), [(10.0, 2), (0.4, 2), (0.05, 3), (0.002, 4)])
+def test_small_shifts_are_written_with_more_decimals(limit, decimals):
+    assert decimals_for(limit) == decimals
 
 
 @given(st.floats(1e-6, 1e6))

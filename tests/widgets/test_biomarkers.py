@@ -119,7 +119,7 @@ def test_search_narrows_the_table(predicted):
     predicted.table.find_box.setText("cd")
     assert predicted.table.shown == ["CD8"]
     predicted.table.find_box.clear()
-    predicted.table.chips["epithelium"].click()
+    predicted.table.group.setCurrentText("epithelium")
     assert predicted.table.shown == ["PanCK"]
 
 

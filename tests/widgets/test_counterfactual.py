@@ -10,6 +10,7 @@ from napari_haiku.viewer.layer_slots import layer_in_slot
 from napari_haiku.viewer.map_layers import OUTSIDE
 from napari_haiku.viewer.shift_layers import SHIFT
 from napari_haiku.widgets.counterfactual import CounterfactualDock
+from napari_haiku.widgets.edit_section import EditSection
 
 
 @pytest.fixture
@@ -96,6 +97,27 @@ def test_shift_map_holds_the_shift_of_each_patch(answered, viewer, workspace):
     assert answered.answer.legend.legend.title == (
         "PanCK shift, stage II to stage IV, SD of the atlas"
     )
+
+
+def test_a_long_record_folds_to_what_changed_once_the_answer_is_there(qtbot):
+    section = EditSection()
+    qtbot.addWidget(section)
+    fields = [f"field {i}" for i in range(9)]
+    section.show_fields({field: {"a": 3, "b": 2} for field in fields})
+    section.start_from(dict.fromkeys(fields, "a"))
+    section.set_field("field 3", "b")
+    section.show()
+    assert all(box.isVisible() for box in section.form.boxes.values())
+    section.fold(True)
+    visible = [field for field, box in section.form.boxes.items() if box.isVisible()]
+    assert visible == ["field 3"]
+    assert section.unfold_button.text() == "All 9 fields"
+    section.unfold_button.click()
+    assert all(box.isVisible() for box in section.form.boxes.values())
+    assert not section.unfold_button.isVisible()
+    section.fold(True)
+    section.reset()
+    assert all(box.isVisible() for box in section.form.boxes.values())
 
 
 def test_chart_rows_are_sorted_and_a_click_maps_them(answered, qtbot, viewer):

@@ -335,7 +335,7 @@ def _contrast(inputs: ShiftInputs) -> tuple[Contrast, tuple[str, ...], list[str]
         edited, baseline = int(comparison.edited.sum()), int((~comparison.edited).sum())
         notes.append(
             f"The atlas contrast is not estimable: {edited} other patients carry the edited "
-            f"values and {baseline} the baseline's, and no niche has five of each with tissue in it."
+            f"values and {baseline} the baseline's, and no niche has tissue of five of each."
         )
     return contrast, comparison.adjusted_for, notes
 

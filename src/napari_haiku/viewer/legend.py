@@ -13,6 +13,7 @@ EXPRESSION_UNIT = "mean stored intensity"
 SHIFT_UNIT = "SD of the atlas"
 STALE_SUFFIX = " (before the change)"
 _VIRIDIS_STOPS = 9
+_MOST_DECIMALS = 4
 
 Colour = tuple[float, float, float]
 
@@ -70,19 +71,29 @@ def number_text(value: float, *, signed: bool = False) -> str:
     return f"\N{MINUS SIGN}{text}" if value < 0 else f"+{text}" if signed else text
 
 
-def shift_text(value: float) -> str:
-    """Write a shift in SD with its sign and two decimals."""
+def shift_text(value: float, decimals: int = 2) -> str:
+    """Write a shift in SD with its sign."""
     if not math.isfinite(value):
         return "no value"
-    text = f"{abs(value):.2f}"
-    if text == "0.00":
+    text = f"{abs(value):.{decimals}f}"
+    if not any(digit in text for digit in "123456789"):
         return text
     return f"\N{MINUS SIGN}{text}" if value < 0 else f"+{text}"
 
 
+def ends_text(limits: tuple[float, float]) -> tuple[str, str]:
+    """Write both ends of a colour bar with as many decimals as their distance needs."""
+    low, high = limits
+    decimals = 2 - math.floor(math.log10(high - low)) if high > low else 2
+    if not 0 <= decimals <= _MOST_DECIMALS:
+        return number_text(low), number_text(high)
+    low_text, high_text = (f"{value:,.{decimals}f}" for value in limits)
+    return low_text.replace("-", "\N{MINUS SIGN}"), high_text.replace("-", "\N{MINUS SIGN}")
+
+
 def limits_text(limits: tuple[float, float]) -> str:
     """Both ends of a colour bar: ``0.0 to 27.6``."""
-    return f"{number_text(limits[0])} to {number_text(limits[1])}"
+    return " to ".join(ends_text(limits))
 
 
 def marker_legend(marker: str, limits: tuple[float, float], *, stale: bool = False) -> Legend:
@@ -97,8 +108,7 @@ def marker_legend(marker: str, limits: tuple[float, float], *, stale: bool = Fal
             (float(position), (float(red), float(green), float(blue)))
             for position, (red, green, blue, _) in zip(positions, colours, strict=True)
         ),
-        number_text(limits[0]),
-        number_text(limits[1]),
+        *ends_text(limits),
     )
 
 

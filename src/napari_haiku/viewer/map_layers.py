@@ -132,4 +132,3 @@ def outside_layer(grid: PatchGrid, outside: NDArray[np.bool_]) -> MapLayer:
         always={"rgb": True},
         once={"interpolation2d": "nearest"},
     )
-

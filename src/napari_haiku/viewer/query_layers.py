@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_haiku.viewer.layer_slots import drop_layer, layer_in_slot, put_layer
+from napari_haiku.viewer.layer_slots import SLOT, drop_layer, layer_in_slot, put_layer
 from napari_haiku.viewer.placement import AXES, UNITS, grid_placement, on_grid
 
 if TYPE_CHECKING:
@@ -25,34 +25,50 @@ SIMILARITY = "similarity"
 HIT_COLOUR = "#56B4E9"
 MOST_HITS = 200
 SIMILARITY_OPACITY = 0.75
-_SMALLEST_RING_PX = 16
+_RING_PX, _HIT_PX = 24.0, 14.0
+_PATCH = "patch_um"
 
 
 def show_query(viewer: napari.Viewer, x_um: float, y_um: float, patch_um: float) -> Layer:
     """Ring a patch: white on black, never smaller than can be seen."""
     centre = np.array([[y_um, x_um], [y_um, x_um]])
     layer = layer_in_slot(viewer, QUERY)
-    if layer is not None:
-        layer.data = centre
-        layer.size = np.array([patch_um * 1.5, patch_um * 1.4])
-        layer.visible = True
-        return layer
-    made = put_layer(
-        viewer,
-        "points",
-        QUERY,
-        centre,
-        name="Query",
-        size=np.array([patch_um * 1.5, patch_um * 1.4]),
-        face_color="transparent",
-        border_color=["black", "white"],
-        border_width=[0.16, 0.08],
-        canvas_size_limits=(_SMALLEST_RING_PX, 10_000),
-        units=UNITS,
-        axis_labels=AXES,
-    )
-    made.editable = False
-    return made
+    if layer is None:
+        layer = put_layer(
+            viewer,
+            "points",
+            QUERY,
+            centre,
+            name="Query",
+            face_color="transparent",
+            border_color=["black", "white"],
+            border_width=[0.11, 0.05],
+            units=UNITS,
+            axis_labels=AXES,
+        )
+        layer.editable = False
+    layer.data = centre
+    layer.visible = True
+    layer.metadata[_PATCH] = patch_um
+    fit_rings(viewer)
+    return layer
+
+
+def fit_rings(viewer: napari.Viewer) -> None:
+    """Keep the rings large enough to be seen at the zoom of the canvas.
+
+    napari's own lower bound on the size of points leaves their border as wide
+    as it was, which makes a disc of a small ring.
+    """
+    for layer in viewer.layers:
+        slot = str(layer.metadata.get(SLOT, ""))
+        patch_um = layer.metadata.get(_PATCH)
+        if slot not in (QUERY, HITS) or patch_um is None or not len(layer.data):
+            continue
+        share, smallest = (1.45, _RING_PX) if slot == QUERY else (1.2, _HIT_PX)
+        size = max(share * patch_um, smallest / viewer.scene.camera.zoom)
+        # The black ring lies just outside the white one.
+        layer.size = size * (np.array([1.04, 1.0]) if slot == QUERY else np.ones(len(layer.data)))
 
 
 def hide_query(viewer: napari.Viewer) -> None:
@@ -89,7 +105,7 @@ def show_hits(
         HITS,
         centres,
         name="Hits",
-        size=patch_um * 1.2,
+        metadata={_PATCH: patch_um},
         features={
             "rank": np.asarray(ranks[:MOST_HITS], int),
             "label": np.array([""] * len(centres), dtype=object),
@@ -97,12 +113,12 @@ def show_hits(
         text={"string": "{label}", "color": "white", "size": 10, "anchor": "upper_right"},
         face_color="transparent",
         border_color=HIT_COLOUR,
-        border_width=0.12,
-        canvas_size_limits=(_SMALLEST_RING_PX - 4, 10_000),
+        border_width=0.08,
         units=UNITS,
         axis_labels=AXES,
     )
     made.editable = False
+    fit_rings(viewer)
     return made
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
 from napari_haiku.viewer.placement import patch_at
-from napari_haiku.viewer.query_layers import hide_query, show_query
+from napari_haiku.viewer.query_layers import fit_rings, hide_query, show_query
 from napari_haiku.viewer.workspace import Workspace, workspace_of
 
 if TYPE_CHECKING:
@@ -30,11 +30,13 @@ class _Clicks:
         if viewer is not None:
             viewer.mouse_drag_callbacks.append(self.on_press)
             workspace_of(viewer).events.selection.connect(self.ring)
+            viewer.scene.camera.events.zoom.connect(self.fit)
 
     def stop(self) -> None:
         viewer = self._viewer()
         if viewer is not None:
             workspace_of(viewer).events.selection.disconnect(self.ring)
+            viewer.scene.camera.events.zoom.disconnect(self.fit)
             if self.on_press in viewer.mouse_drag_callbacks:
                 viewer.mouse_drag_callbacks.remove(self.on_press)
 
@@ -49,6 +51,12 @@ class _Clicks:
         else:
             x, y = encoding.centres_um[selection]
             show_query(viewer, float(x), float(y), encoding.patch_um)
+
+    def fit(self, *_: object) -> None:
+        """Keep the rings in view while the user zooms."""
+        viewer = self._viewer()
+        if viewer is not None:
+            fit_rings(viewer)
 
     def on_press(self, viewer: Any, event: Any) -> Generator[None, None, None]:
         """Tell a click from a drag; a click selects."""

@@ -82,6 +82,11 @@ def _row(record: dict[Hashable, object]) -> ShiftRow:
     )
 
 
+def decimals_for(limit: float) -> int:
+    """Decimals with which figures up to a limit are written: two, more for small ones."""
+    return max(2, 2 - math.ceil(math.log10(limit)))
+
+
 def axis_limit(rows: list[ShiftRow]) -> float:
     """Half the width of the chart: the next round number beyond all that is drawn."""
     drawn = [

@@ -8,10 +8,10 @@ from qtpy.QtCore import QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPalette
 from qtpy.QtWidgets import (
     QAbstractItemView,
-    QButtonGroup,
+    QComboBox,
+    QHBoxLayout,
     QHeaderView,
     QLineEdit,
-    QPushButton,
     QSizePolicy,
     QStyledItemDelegate,
     QTableWidget,
@@ -19,7 +19,6 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QFlowLayout
 from superqt.utils import signals_blocked
 
 from napari_haiku.viewer.legend import limits_text
@@ -94,17 +93,22 @@ class BiomarkerTable(QWidget):
         self.find_box.setToolTip("Type part of a name.")
         self.find_box.setClearButtonEnabled(True)
         self.find_box.textChanged.connect(lambda _text: self._fill())
-        self._chip_box = QWidget()
-        self._chips = QFlowLayout(self._chip_box)
-        self._chips.setContentsMargins(0, 0, 0, 0)
-        self._chip_group = QButtonGroup(self)
-        self.chips: dict[str, QPushButton] = {}
+        self.group = QComboBox()
+        self.group.setToolTip("Show only the markers of one kind.")
+        self.group.setAccessibleName("Group of markers")
+        self.group.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.group.setMinimumContentsLength(8)
+        self.group.currentIndexChanged.connect(lambda _index: self._fill())
         self.table = self._new_table()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
-        column.addWidget(self.find_box)
-        column.addWidget(self._chip_box)
+        narrowing = QHBoxLayout()
+        narrowing.addWidget(self.find_box, 1)
+        narrowing.addWidget(self.group)
+        column.addLayout(narrowing)
         column.addWidget(self.table)
 
     @property
@@ -136,7 +140,7 @@ class BiomarkerTable(QWidget):
         self._limits = {}
         if self._current not in names:
             self._current = None
-        self._fill_chips()
+        self._fill_groups()
         self._fill()
 
     def show_limits(self, limits: Mapping[str, tuple[float, float]]) -> None:
@@ -203,29 +207,16 @@ class BiomarkerTable(QWidget):
         table.itemChanged.connect(self._on_item)
         return table
 
-    def _fill_chips(self) -> None:
+    def _fill_groups(self) -> None:
         names = groups_present([row.marker for row in self._rows], self._groups)
-        if list(self.chips) == names:
-            return
-        for chip in self.chips.values():
-            self._chip_group.removeButton(chip)
-            self._chips.removeWidget(chip)
-            chip.hide()
-            chip.deleteLater()
-        self.chips = {}
-        for name in names:
-            chip = QPushButton(name)
-            chip.setCheckable(True)
-            chip.setChecked(name == ALL_GROUP)
-            chip.setProperty("haiku", "chip")
-            chip.setToolTip("Every marker." if name == ALL_GROUP else f"Markers of {name}.")
-            chip.clicked.connect(lambda _checked=False: self._fill())
-            self._chip_group.addButton(chip)
-            self._chips.addWidget(chip)
-            self.chips[name] = chip
+        current = self.group.currentText()
+        with signals_blocked(self.group):
+            self.group.clear()
+            self.group.addItems(names)
+            self.group.setCurrentIndex(max(0, self.group.findText(current)))
 
     def _fill(self) -> None:
-        group = next((name for name, chip in self.chips.items() if chip.isChecked()), ALL_GROUP)
+        group = self.group.currentText() or ALL_GROUP
         rows = filtered_rows(self._rows, self.find_box.text(), group, self._groups)
         with signals_blocked(self.table):
             self.table.setRowCount(len(rows))

@@ -210,6 +210,7 @@ class CounterfactualDock(HaikuDock):
         if maps is None or maps.result is not result:
             maps = ShiftMaps(encoding.grid, result)
         self._pending = None
+        self.edit.fold(True)
         self.answer.show_maps(maps)
         self._show_support(result)
         self._refresh_primary()

@@ -15,7 +15,7 @@ from napari_haiku.widgets.appearance import CHANGED
 from napari_haiku.widgets.restyling import set_look
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from napari_haiku.viewer.record_edits import RecordEdits
 
@@ -151,6 +151,13 @@ class EditForm(QWidget):
                 row, column = row + 1, 0
         for column in range(_COLUMNS):
             self._grid.setColumnStretch(column, 1)
+
+    def show_only(self, fields: Collection[str] | None) -> None:
+        """Show these fields only, or all of them with None."""
+        for field, box in self.boxes.items():
+            shown = fields is None or field in fields
+            box.setVisible(shown)
+            self.labels[field].setVisible(shown)
 
     def show_record(self, record: RecordEdits) -> None:
         """Show what the record reads now and which fields were changed."""

@@ -15,6 +15,7 @@ from napari_haiku.widgets.edit_form import EditForm
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_MOST_UNFOLDED = 4
 NO_FIELDS = "The slide's record shares no field with this atlas: type one in Encode."
 
 
@@ -32,6 +33,7 @@ class EditSection(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.record = RecordEdits()
+        self._folded = False
         title = QLabel("Clinical record")
         title.setProperty("haiku", "heading")
         head = QHBoxLayout()
@@ -60,6 +62,10 @@ class EditSection(QWidget):
         column.setSpacing(6)
         column.addLayout(head)
         column.addWidget(self.form)
+        self.unfold_button = QPushButton()
+        self.unfold_button.setToolTip("Show the fields that were not changed too.")
+        self.unfold_button.clicked.connect(lambda _checked=False: self.fold(False))
+        column.addWidget(self.unfold_button)
         for label in (self.no_fields, self.caption):
             label.setWordWrap(True)
             label.setProperty("haiku", "secondary")
@@ -73,7 +79,13 @@ class EditSection(QWidget):
 
     def start_from(self, record: Mapping[str, str]) -> None:
         """Put another slide's record in place, without edits."""
+        self._folded = False
         self.record = RecordEdits(record)
+        self._show()
+
+    def fold(self, folded: bool) -> None:
+        """Show the changed fields only, so that a long record leaves room for the answer."""
+        self._folded = folded
         self._show()
 
     def set_field(self, field: str, value: str) -> None:
@@ -99,6 +111,11 @@ class EditSection(QWidget):
 
     def _show(self) -> None:
         self.form.show_record(self.record)
+        fields = self.form.fields
+        folded = self._folded and bool(self.record.edits) and len(fields) > _MOST_UNFOLDED
+        self.form.show_only(self.record.edits if folded else None)
+        self.unfold_button.setText(f"All {len(fields)} fields")
+        self.unfold_button.setVisible(folded)
         self.undo_button.setEnabled(self.record.can_undo)
         self.redo_button.setEnabled(self.record.can_redo)
         self.reset_button.setEnabled(bool(self.record.edits))

@@ -243,7 +243,8 @@ class EncodeDock(HaikuDock):
         settings = preferences()
         self._place = encoding_place(he, mif, settings.cache)
         if self._chosen_place is not None:
-            self._place = (self._chosen_place, False)
+            beside = self._chosen_place.parent == self._place[0].parent and self._place[1]
+            self._place = (self._chosen_place, beside)
         image = he or mif
         return EncodeRequest(
             he=he,
@@ -258,7 +259,6 @@ class EncodeDock(HaikuDock):
 
     def _show_preview(self, preview: Preview, asked_with: Encoding | None) -> None:
         self._preview = preview
-        beside = self._place is not None and self._place[1]
         if preview.found is not None:
             current = self.workspace.encoding
             if current is None or current.path != preview.found.path:
@@ -286,12 +286,17 @@ class EncodeDock(HaikuDock):
             text = (
                 encode_words.resumable(preview)
                 if preview.done
-                else encode_words.estimate(preview, beside=beside)
+                else encode_words.estimate(preview, self._where())
             )
             self.strip.say("running", text, key="estimate")
         if self.workspace.encoding is None:
             slide_layers.show_patches(self.viewer, preview.grid, done=preview.done or None)
         self.on_state()
+
+    def _where(self) -> str:
+        if self._place is None or self._place[1]:
+            return "beside the image"
+        return f"in the folder {self._place[0].parent.name}"
 
     def _choose_place(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Folder for the encoding")
@@ -371,8 +376,7 @@ class EncodeDock(HaikuDock):
         def show(answer: tuple[Encoding, int]) -> None:
             encoding, size = answer
             self.workspace.saved = result.path
-            beside = self._place is not None and self._place[1]
-            words = encode_words.finished(result, size, beside=beside)
+            words = encode_words.finished(result, size, self._where())
             # The user may have opened another slide meanwhile; then nothing is put in its place.
             if slide == (self.workspace.he, self.workspace.mif):
                 self._open(encoding)

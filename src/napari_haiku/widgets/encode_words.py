@@ -15,12 +15,11 @@ if TYPE_CHECKING:
 _NOTEWORTHY_S = 2.0
 
 
-def estimate(preview: Preview, *, beside: bool) -> str:
+def estimate(preview: Preview, place: str) -> str:
     """Say what encoding will take: "3,730 patches, about 3 min, 18 MB beside the image."."""
     n = len(preview.grid)
     worth_saying = preview.seconds > _NOTEWORTHY_S
     time = f"about {spell_duration(preview.seconds)}" if worth_saying else "a moment"
-    place = "beside the image" if beside else "in the cache folder"
     return f"{n:,} patches, {time}, {megabytes(preview.size_bytes)} {place}."
 
 
@@ -40,10 +39,9 @@ def stopped(done: int, total: int) -> str:
     return f"Stopped at {done:,} of {total:,}; they are saved."
 
 
-def finished(result: EncodeResult, size_bytes: int, *, beside: bool) -> str:
+def finished(result: EncodeResult, size_bytes: int, place: str) -> str:
     """Say what encoding left: "3,730 patches in 2 min 41 s; 18 MB saved beside the image."."""
     seconds = result.seconds.get("total", 0.0)
-    place = "beside the image" if beside else "in the cache folder"
     return (
         f"{result.patches:,} patches in {exact_duration(seconds)}; "
         f"{megabytes(size_bytes)} saved {place}."

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _ROW = 18
 _LEAST_NAME_WIDTH = 92
-_HEAD = 46
+_HEAD = 54
+_SLANT_FROM = 15.0
 _FOOT = 18
 _MOST_CELL_WIDTH = 24.0
 # The last slanted name needs room beyond its column.
@@ -124,8 +125,15 @@ class HeatMap(QWidget):
 
     def _paint_marker(self, painter: QPainter, column: int, marker: str) -> None:
         painter.save()
-        painter.translate(self._cell_rect(0, column).center().x() - 2, _HEAD - 4)
-        painter.rotate(-60)
+        cell = self._cell_rect(0, column)
+        painter.translate(cell.center().x() - 2, _HEAD - 4)
+        narrow = cell.width() < _SLANT_FROM
+        if narrow:
+            # Slanted names would run into each other.
+            font = painter.font()
+            font.setPixelSize(max(7, min(10, int(cell.width()))))
+            painter.setFont(font)
+        painter.rotate(-90 if narrow else -60)
         name = self.fontMetrics().elidedText(marker, Qt.TextElideMode.ElideRight, _HEAD)
         painter.drawText(QPointF(0, 4), name)
         painter.restore()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ PICTURES = (
 )
 _PATIENCE_S = 900.0
 _DRAWING_S = 0.6
+_NOTICE_WIDTH = 40
 
 
 @dataclass(frozen=True)
@@ -177,8 +179,10 @@ class _Journey:
         wait_until(lambda: len(self._bench.docks) > 0, "The workbench")
         process_events(_DRAWING_S)
         overlay = viewer.canvas.overlays["text"]
-        overlay.text = plan.notice
-        overlay.position = "top_left"
+        # Clear of the map's title above, its colour bar at the left and the scale bar.
+        overlay.text = textwrap.fill(plan.notice, _NOTICE_WIDTH)
+        overlay.position = "bottom_center"
+        overlay.font_size = 8
         overlay.visible = bool(plan.notice)
 
     def encode(self) -> None:
@@ -193,6 +197,8 @@ class _Journey:
         dock.save_to(plan.encoding)
         self._answered(dock, lambda: dock.ready)
         if self._workspace.encoding is None:
+            if not dock.primary.isEnabled():
+                raise HaikuError(dock.strip.text)
             dock.primary.click()
             self._answered(dock, lambda: self._workspace.encoding is not None)
         dock.atlases.open(plan.atlas, within_patient_um=plan.within_patient_um)
@@ -212,7 +218,8 @@ class _Journey:
         self._workspace.events.glass.disconnect(missed.append)
         if missed:
             raise HaikuError(
-                f"There is no tissue at {x:.0f}, {y:.0f} um: the nearest is {missed[0]:.0f} um away."
+                f"There is no tissue at {x:.0f}, {y:.0f} um, the nearest lies {missed[0]:.0f} um "
+                "away: choose another place."
             )
         self._settled(dock)
 

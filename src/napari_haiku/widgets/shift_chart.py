@@ -10,7 +10,7 @@ from qtpy.QtGui import QColor, QPainter, QPalette, QPen
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from napari_haiku.viewer.legend import shift_text
-from napari_haiku.viewer.shift_rows import axis_limit
+from napari_haiku.viewer.shift_rows import axis_limit, decimals_for
 
 if TYPE_CHECKING:
     from napari_haiku.viewer.shift_rows import ShiftRow
@@ -126,7 +126,7 @@ class ShiftChart(QWidget):
         painter.drawText(
             QRectF(self.width() - _VALUE_WIDTH, top, _VALUE_WIDTH - 4, _ROW),
             right,
-            shift_text(row.shift),
+            shift_text(row.shift, decimals_for(limit)),
         )
         if math.isfinite(row.placebo):
             x0, x1 = self._x(-row.placebo, limit), self._x(row.placebo, limit)
