@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from slide_bench import bench, encoded, slide_files, small_chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["bench", "encoded", "slide_files", "small_chunks"]
 
