@@ -65,7 +65,7 @@ def test_the_overlay_can_be_put_away_and_taken_out(qtbot, dock):
 def test_words_are_searched_and_an_empty_line_is_not(qtbot, dock):
     dock.look_for.buttons["Text"].click()
     dock.search()
-    assert not dock.is_running()
+    assert not dock.is_running("search")
     dock.typed.setText("stage: IV")
     found = answered(qtbot, dock, dock.search)
     assert found.question.patch is None

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from napari_haiku.atlas.store import Atlas
 
 # Fields whose edit a pathologist finds natural, in the order in which they are tried.
-NATURAL = ("stage", "survival_status", "grade", "treatment", "smoking", "sex")
+NATURAL = ("survival_status", "stage", "grade", "treatment", "smoking", "sex")
 # As many patients with the new value call the support good.
 ENOUGH_PATIENTS = 10
 # Tried where the atlas knows no other value, to show what it then says.

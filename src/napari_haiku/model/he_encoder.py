@@ -103,7 +103,7 @@ class HeEncoder(TissueModel):
     ) -> None:
         self.network = network.to(device.torch_name).eval().requires_grad_(False)
         self.card = card
-        self.device = device
+        self.device = precision.shown_with(device)
         self.precision = precision
         self.fingerprint = fingerprint_
         self.name = str(config["name"])

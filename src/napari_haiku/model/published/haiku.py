@@ -85,7 +85,7 @@ class Haiku(TissueModel):
         self.config = config
         self.tokenizer = tokenizer
         self.card = card
-        self.device = device
+        self.device = precision.shown_with(device)
         self.precision = precision
         self.fingerprint = fingerprint
         self.name = name

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 
 from napari_haiku.errors import HaikuError
+
+if TYPE_CHECKING:
+    from napari_haiku.model.devices import Device
 
 CHOICES = ("auto", "fp32", "bf16")
 
@@ -26,6 +30,10 @@ class Precision:
 
     name: str
     why: str
+
+    def shown_with(self, device: Device) -> Device:
+        """Name the number format in the device's label, so that it is seen with it."""
+        return replace(device, label=f"{device.label}, {self.name}")
 
     def context(self, device: str) -> AbstractContextManager[object]:
         """Context in which the towers run on `device`."""
