@@ -152,3 +152,9 @@ def test_a_folder_that_is_no_encoding(run, atlas, tmp_path):
     done = run("search", atlas, "--encoding", tmp_path, "--at", "1,1", "--json")
     assert done.exit_code == 1
     assert tmp_path.name in done.content["error"]
+
+
+def test_only_unknown_words_are_refused(run, atlas, model_folder):
+    done = run("search", atlas, "--text", "zebra", "--model", model_folder, "--json")
+    assert done.exit_code == 1
+    assert "never read any of these words" in done.content["error"]

@@ -151,15 +151,15 @@ def from_text(text: str, atlas: Atlas, *, model: str, device: str) -> Question:
     Raises
     ------
     HaikuError
-        There are no words.
+        There are no words, or none that the model knows.
     """
     if not text.strip():
         raise HaikuError("The text is empty: write what the tissue should be like.")
     towers = load_model(model, device=device)
     atlas.check_model(towers)
-    unknown = towers.unknown_words(text)
+    vector, unknown = towers.encode_words(text)
     notes = (f"The model has never read: {', '.join(unknown)}.",) if unknown else ()
-    return Question(vectors=towers.encode_text([text]), patches=0, exclude=Exclusion(), notes=notes)
+    return Question(vectors=vector[None], patches=0, exclude=Exclusion(), notes=notes)
 
 
 def without_patient(exclude: Exclusion, patient_id: str | None) -> Exclusion:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -182,6 +183,29 @@ class TissueModel(ABC):
         """Encode a clinical record through its caption; shape (dim,)."""
         vector: NDArray[np.float32] = self.encode_text([caption(record)])[0]
         return vector
+
+    def encode_words(self, text: str) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+        """Encode what a person typed, leaving out the words the model never read.
+
+        Returns
+        -------
+        ndarray of float32, shape (dim,)
+        tuple of str
+            The words left out.
+
+        Raises
+        ------
+        HaikuError
+            No word is known.
+        """
+        unknown = self.unknown_words(text)
+        strange = {word.casefold() for word in unknown}
+        known = [word for word in re.findall(r"[\w'-]+", text) if word.casefold() not in strange]
+        if not known:
+            raise HaikuError(
+                "The model has never read any of these words: there is nothing to search for."
+            )
+        return self.encode_text([" ".join(known)])[0], unknown
 
     def fit_scaling(self, overview: NDArray[Any], mask: NDArray[np.bool_] | None) -> ChannelScaling:
         """Intensity range of each channel over a slide, by this model's rule.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -386,14 +385,5 @@ def _read(
             "The slide was encoded with another model: choose it in the Encode dock to search "
             "by words."
         )
-    unknown = model.unknown_words(text)
-    known = [
-        word
-        for word in re.findall(r"[\w'-]+", text)
-        if word.casefold() not in {other.casefold() for other in unknown}
-    ]
-    if not known:
-        raise HaikuError(
-            "The model has never read any of these words: there is nothing to search for."
-        )
-    return model, model.encode_text([" ".join(known)])[0], unknown
+    vector, unknown = model.encode_words(text)
+    return model, vector, unknown

@@ -150,3 +150,11 @@ def test_weights_that_do_not_fit_are_named(folder: Path) -> None:
     save_file({**tensors, "he.head.0.bias": broken}, folder / "model.safetensors")
     with pytest.raises(HaikuError, match="no numbers"):
         load_model(folder)
+
+
+def test_typed_words_never_read_are_left_out_and_named(model: CompactModel) -> None:
+    vector, unknown = model.encode_words("Colon desmoplasia stage")
+    assert unknown == ("desmoplasia",)
+    np.testing.assert_allclose(vector, model.encode_text(["Colon stage"])[0], atol=1e-6)
+    with pytest.raises(HaikuError, match="never read any of these words"):
+        model.encode_words("desmoplasia, hyaline")
