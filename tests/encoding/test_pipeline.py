@@ -348,3 +348,12 @@ def test_a_corner_of_real_tissue_is_measured_as_stored(real_data, tmp_path):
         side = round(100 / size)
         direct = pixels[:, top : top + side, left : left + side].mean(axis=(1, 2))
         np.testing.assert_allclose(encoding.expression[patch], direct, rtol=1e-6)
+
+
+def test_markers_the_model_never_saw_are_named(bench, monkeypatch):
+    monkeypatch.setattr(
+        type(bench.model), "unknown_markers", lambda _self, markers: tuple(markers[:1])
+    )
+    done = run_job(encode_slide(bench.request(), bench.model))
+    first = Encoding.open(done.path).markers[0]
+    assert any(f"has never seen {first}:" in note for note in done.notes)

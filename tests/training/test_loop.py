@@ -107,3 +107,8 @@ def test_a_cohort_without_pairs_is_refused(manifest: Path) -> None:
     manifest.write_text("\n".join(alone) + "\n")
     with pytest.raises(HaikuError, match="both an H&E and an mIF"):
         run_job(train(_request(manifest, "m")))
+
+
+def test_only_markers_shown_in_training_are_known(manifest: Path) -> None:
+    model = load_model(run_job(train(_request(manifest, "m", steps=1))).model, device="cpu")
+    assert model.unknown_markers(["CD8", "CD4", "DAPI", "Mystery"]) == ("CD4", "Mystery")

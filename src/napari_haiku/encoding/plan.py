@@ -112,6 +112,11 @@ def make_plan(
         for modality in images
         if modality not in modalities
     ]
+    if "mif" in modalities and (strange := model.unknown_markers(inputs["markers"])):
+        notes.append(
+            f"The model {model.name} has never seen {', '.join(strange)}: measured, but read as a "
+            "marker without a name."
+        )
     attributes = {
         "format": layout.FORMAT,
         "format_version": layout.FORMAT_VERSION,

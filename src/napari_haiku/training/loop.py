@@ -149,7 +149,9 @@ def train(request: TrainRequest) -> Generator[Progress, None, TrainResult]:
     card = model_card(
         config, training_images(slides, config), [s.entry for s in slides], kept_out, figures
     )
-    CompactModel(network, words, card, choose_device("cpu"), "").save(output)
+    shown = {name for i in for_training for name in cached[i].markers}
+    known = network.known_markers_only(shown)
+    CompactModel(known, words, card, choose_device("cpu"), "").save(output)
     return TrainResult(output, config.steps, first, figures)
 
 

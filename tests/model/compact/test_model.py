@@ -158,3 +158,14 @@ def test_typed_words_never_read_are_left_out_and_named(model: CompactModel) -> N
     np.testing.assert_allclose(vector, model.encode_text(["Colon stage"])[0], atol=1e-6)
     with pytest.raises(HaikuError, match="never read any of these words"):
         model.encode_words("desmoplasia, hyaline")
+
+
+def test_forgetting_other_markers_changes_nothing_for_the_known(model: CompactModel) -> None:
+    known = model.network.known_markers_only({"DAPI", "PanCK"}).eval()
+    cells = torch.rand(2, 2, 3, 24, 24)
+    panel = ("PanCK", "DAPI")
+    with torch.inference_mode():
+        before = model.network.mif(cells, model.network.marker_ids(panel))
+        after = known.mif(cells, known.marker_ids(panel))
+    torch.testing.assert_close(before, after)
+    assert known.marker_ids(("CD8",)).tolist() == [0]

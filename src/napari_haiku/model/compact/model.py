@@ -25,7 +25,7 @@ from napari_haiku.model.devices import Device, choose_device
 from napari_haiku.storage import write_bytes, write_json, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -114,6 +114,11 @@ class CompactModel(TissueModel):
     def unknown_words(self, text: str) -> tuple[str, ...]:
         """Words of `text` that the text tower has never read."""
         return unknown_words(self.tokenizer, text)
+
+    def unknown_markers(self, markers: Sequence[str]) -> tuple[str, ...]:
+        """Markers of a panel that the mIF tower has never seen, by name."""
+        known = set(self.network.config.markers)
+        return tuple(name for name in markers if name not in known)
 
     def _he_vectors(self, patches: NDArray[np.uint8], pixel_size: float) -> torch.Tensor:
         config = self.network.config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 from napari_haiku.model.compact.towers import HETower, MIFTower, TextTower
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from napari_haiku.model.compact.config import CompactConfig
 
 
@@ -36,3 +39,17 @@ class CompactNetwork(nn.Module):
         """Rows of the marker table; 0 for a marker the model has never seen."""
         rows = [self._rows.get(name, 0) for name in markers]
         return torch.tensor(rows, device=self.log_temperature.device)
+
+    def known_markers_only(self, markers: Collection[str]) -> CompactNetwork:
+        """Copy the network without the vectors of all other markers.
+
+        A marker that training never showed has a vector of chance; without one
+        it is read as unknown.
+        """
+        kept = tuple(name for name in self.config.markers if name in markers)
+        out = CompactNetwork(replace(self.config, markers=kept))
+        state = self.state_dict()
+        rows = [0, *(self._rows[name] for name in kept)]
+        state["mif.marker.weight"] = state["mif.marker.weight"][rows]
+        out.load_state_dict(state)
+        return out
