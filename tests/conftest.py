@@ -24,8 +24,6 @@ os.environ["NAPARI_CONFIG"] = str(_HOME / "napari" / "settings.yaml")
 os.environ["NAPARI_ASYNC"] = "0"
 # Two test processes on two cores must not fight over threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# napari draws labels with numba, which sets the number of threads for torch too.
-os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
