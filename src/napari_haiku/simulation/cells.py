@@ -159,6 +159,22 @@ def _types(
 ) -> NDArray[np.int_]:
     """Choose each cell's type by its highest score, so that an effect moves few cells."""
     shift = log_folds(patient.covariates, "cells")
+    score = type_scores(patient, plan, niche, rows, columns, shift)
+    luck = lots.uniform("cell types", len(CELL_TYPES))
+    kind: NDArray[np.int_] = np.argmax(score - np.log(-np.log(luck)), axis=1)
+    settle_types(plan, kind, rows, columns, lining, lots)
+    return kind
+
+
+def type_scores(
+    patient: Patient,
+    plan: Architecture,
+    niche: NDArray[np.uint8],
+    rows: NDArray[np.int_],
+    columns: NDArray[np.int_],
+    shift: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the log odds of each type for cells whose type is left to chance; (cells, types)."""
     base = np.full((len(NICHES), len(CELL_TYPES)), -30.0)
     for place, mix in MIX.items():
         for name, share in mix.items():
@@ -166,13 +182,24 @@ def _types(
     score = (base + shift)[niche]
     score += _neighbourhood(patient, plan, rows, columns)
     inside = plan.epithelium[rows, columns]
-    guest = lots.uniform("guest", 1)[:, 0] < 0.06
     within = np.full(len(CELL_TYPES), -30.0)
     for name, share in INTRAEPITHELIAL.items():
         within[type_index(name)] = np.log(share)
     score[inside > 0] = (within + shift)[niche[inside > 0]]
-    luck = lots.uniform("cell types", len(CELL_TYPES))
-    kind: NDArray[np.int_] = np.argmax(score - np.log(-np.log(luck)), axis=1)
+    return score
+
+
+def settle_types(
+    plan: Architecture,
+    kind: NDArray[np.int_],
+    rows: NDArray[np.int_],
+    columns: NDArray[np.int_],
+    lining: NDArray[np.bool_],
+    lots: Lots,
+) -> None:
+    """Set, in place, the types that the place alone decides."""
+    inside = plan.epithelium[rows, columns]
+    guest = lots.uniform("guest", 1)[:, 0] < 0.06
     kind[(inside == 1) & ~guest] = type_index("tumour epithelium")
     kind[(inside == 2) & ~guest] = type_index("normal epithelium")
     kind[plan.lumen[rows, columns] == DEBRIS] = type_index("neutrophil")
@@ -182,7 +209,6 @@ def _types(
         plan.vessel[rows, columns] < plan.muscle[rows, columns] + 2
     )
     kind[around & thick & ~lining & (inside == 0)] = type_index("myofibroblast")
-    return kind
 
 
 def _neighbourhood(
@@ -217,18 +243,34 @@ def _states(
     lots: Lots,
 ) -> NDArray[np.bool_]:
     shift = log_folds(patient.covariates, "state")
+    logit = state_odds()[kind] + shift[niche]
+    lean_states(patient, plan, logit, rows, columns)
+    luck = lots.uniform("states", len(STATES))
+    return np.asarray(luck < 1 / (1 + np.exp(-logit)))
+
+
+def state_odds() -> NDArray[np.float64]:
+    """Return the log odds of each state by type, (types, states)."""
     odds = np.full((len(CELL_TYPES), len(STATES)), -30.0)
     for state, values in STATE_ODDS.items():
         for name, value in values.items():
             odds[type_index(name), state_index(state)] = value
-    logit = odds[kind] + shift[niche]
+    return odds
+
+
+def lean_states(
+    patient: Patient,
+    plan: Architecture,
+    logit: NDArray[np.float64],
+    rows: NDArray[np.int_],
+    columns: NDArray[np.int_],
+) -> None:
+    """Add, in place, what the place does to the log odds of the states; (cells, states)."""
     for number in range(len(STATES)):
         rng = stream(patient.seed, patient.index, "state field", number)
         logit[:, number] += 1.25 * smooth_field(rng, plan.niche.shape, STEP_UM, 50)[rows, columns]
     basal = (plan.epithelium[rows, columns] == 2) & (plan.wall[rows, columns] < 8)
     logit[basal, state_index("proliferating")] += 0.4
-    luck = lots.uniform("states", len(STATES))
-    return np.asarray(luck < 1 / (1 + np.exp(-logit)))
 
 
 def _shapes(

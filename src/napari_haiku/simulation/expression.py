@@ -73,7 +73,7 @@ _MEAN: dict[str, dict[str, float]] = {
     "Ki67": {},
 }  # fmt: skip
 
-_STATE_MARKER: dict[str, tuple[str, float]] = {
+STATE_MARKER: dict[str, tuple[str, float]] = {
     "proliferating": ("Ki67", 0.9),
     "cytotoxic": ("GranzymeB", 0.9),
     "exhausted": ("PD1", 0.8),
@@ -81,8 +81,8 @@ _STATE_MARKER: dict[str, tuple[str, float]] = {
 }
 
 # Spread of the natural log: from cell to cell, and from place to place with its scale in um.
-_CELL_SPREAD = 0.35
-_PLACE: dict[str, tuple[float, float]] = {
+CELL_SPREAD = 0.35
+PLACE: dict[str, tuple[float, float]] = {
     "PDL1": (1.5, 40), "Podoplanin": (1.2, 45), "EpCAM": (0.45, 60), "PanCK": (0.5, 55),
     "ECad": (0.45, 60), "HLA-DR": (0.8, 50), "CollagenIV": (0.3, 50), "Vimentin": (0.35, 50),
     "CD45": (0.35, 55),
@@ -106,19 +106,16 @@ def express(patient: Patient, plan: Architecture, cells: Cells) -> Float:
     ndarray, (cells, markers)
         Expression, 1 being a clearly positive cell.
     """
-    mean = np.zeros((len(CELL_TYPES), len(MARKERS)))
-    for marker, types in _MEAN.items():
-        for name, amount in types.items():
-            mean[type_index(name), marker_index(marker)] = amount
+    mean = type_means()
     value = mean[cells.kind]
-    for state, (marker, extra) in _STATE_MARKER.items():
+    for state, (marker, extra) in STATE_MARKER.items():
         value[:, marker_index(marker)] += extra * cells.states[:, state_index(state)]
     value *= np.exp(log_folds(patient.covariates, "marker"))[cells.niche]
     rows, columns = _grid_places(plan, cells)
     lots = Lots(patient.seed, patient.index, cells.identity, cells.identities)
     luck = lots.normal("expression", len(MARKERS))
-    value *= np.exp(_CELL_SPREAD * luck - _CELL_SPREAD**2 / 2)
-    for marker, (spread, scale) in _PLACE.items():
+    value *= np.exp(CELL_SPREAD * luck - CELL_SPREAD**2 / 2)
+    for marker, (spread, scale) in PLACE.items():
         value[:, marker_index(marker)] *= place_factor(patient, plan, marker, spread, scale)[
             rows, columns
         ]
@@ -126,6 +123,15 @@ def express(patient: Patient, plan: Architecture, cells: Cells) -> Float:
     bright = mean[cells.kind, marker_index("DAPI")] * dark
     value[:, marker_index("DAPI")] = bright * np.exp(0.12 * luck[:, marker_index("DAPI")])
     return np.asarray(value, np.float32)
+
+
+def type_means() -> np.ndarray:
+    """Return the mean expression of a cell in none of the states, (types, markers)."""
+    mean = np.zeros((len(CELL_TYPES), len(MARKERS)))
+    for marker, types in _MEAN.items():
+        for name, amount in types.items():
+            mean[type_index(name), marker_index(marker)] = amount
+    return mean
 
 
 def place_factor(
@@ -141,7 +147,7 @@ def matrix_factor(patient: Patient, plan: Architecture) -> Float:
     """Return the strength of collagen IV in the matrix at each place; (rows, columns)."""
     shift = np.exp(log_folds(patient.covariates, "marker")[:, marker_index("CollagenIV")])
     known = np.minimum(plan.niche, len(shift) - 1)
-    spread, scale = _PLACE["CollagenIV"]
+    spread, scale = PLACE["CollagenIV"]
     factor = place_factor(patient, plan, "CollagenIV", spread, scale)
     return (factor * shift[known]).astype(np.float32)
 
