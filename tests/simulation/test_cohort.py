@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -16,7 +17,8 @@ from napari_haiku.images.reading import open_image
 from napari_haiku.jobs import run_job
 from napari_haiku.simulation import cohort
 from napari_haiku.simulation.cohort import SimulateRequest, simulate_cohort
-from napari_haiku.simulation.record import PLACEBO, draw_patient
+from napari_haiku.simulation.neutral import PLACEBO, TWINS
+from napari_haiku.simulation.record import draw_patient
 from napari_haiku.simulation.vocabulary import MARKERS
 
 FIELD_UM = (130.0, 110.0)
@@ -43,7 +45,8 @@ def test_the_manifest_lists_every_slide_and_its_record(made) -> None:
     assert [row["slide_id"] for row in rows] == ["slide_00000", "slide_00001"]
     assert len({row["patient_id"] for row in rows}) == 2
     assert list(rows[0])[:5] == ["slide_id", "patient_id", "he", "mif", "markers"]
-    assert list(rows[0])[-len(PLACEBO) :] == list(PLACEBO)
+    without_effect = [*PLACEBO, *TWINS]
+    assert list(rows[0])[-len(without_effect) :] == without_effect
     for index, row in enumerate(rows):
         kept = {k: v for k, v in list(row.items())[5:] if v}
         assert kept == draw_patient(request.seed, index).record
@@ -103,6 +106,42 @@ def test_a_finished_cohort_is_left_alone(made, monkeypatch: pytest.MonkeyPatch) 
     before = _files(request.output)
     assert run_job(simulate_cohort(request)).resumed_from == 2
     assert _files(request.output) == before
+
+
+def _as_generator_one_left_it(folder: Path) -> None:
+    """Take from the manifest what the first generator did not write, and its version."""
+    settings = json.loads((folder / "simulation.json").read_text(encoding="utf-8"))
+    old = {name: settings[name] for name in ("patients", "seed", "field_um", "markers")}
+    (folder / "simulation.json").write_text(json.dumps({"generator": 1, **old}), encoding="utf-8")
+    (folder / "cohort.csv").write_text("slide_id,patient_id\nslide_00000,patient_00000\n", "utf-8")
+
+
+def test_the_records_of_an_earlier_generator_are_renewed_and_its_pixels_kept(
+    made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, result = made
+    here = replace(request, output=tmp_path / "old")
+    shutil.copytree(request.output, here.output)
+    _as_generator_one_left_it(here.output)
+    monkeypatch.setattr(cohort, "simulate_patient", None)
+    renewed = run_job(simulate_cohort(here))
+    assert (renewed.renewed_from, renewed.resumed_from) == (1, 2)
+    assert _files(here.output) == _files(request.output)
+    assert result.renewed_from is None
+    assert run_job(simulate_cohort(here)).renewed_from is None
+
+
+@pytest.mark.parametrize("version", [0, 3, "1"])
+def test_a_generator_with_other_pixels_is_refused(made, tmp_path: Path, version: object) -> None:
+    request, _ = made
+    here = replace(request, output=tmp_path / "other")
+    shutil.copytree(request.output, here.output)
+    settings = json.loads((here.output / "simulation.json").read_text(encoding="utf-8"))
+    (here.output / "simulation.json").write_text(
+        json.dumps(settings | {"generator": version}), encoding="utf-8"
+    )
+    with pytest.raises(HaikuError, match="generator"):
+        run_job(simulate_cohort(here))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from napari_haiku.simulation.effects import EFFECTS, EVERYWHERE, log_folds
-from napari_haiku.simulation.record import GRADES, PLACEBO, SMOKING, STAGES, TREATMENTS
+from napari_haiku.simulation.neutral import PLACEBO, TWINS
+from napari_haiku.simulation.record import GRADES, SMOKING, STAGES, TREATMENTS
 from napari_haiku.simulation.vocabulary import CELL_TYPES, MARKERS, NICHES, STATES
 
 TARGETS = {"cells": CELL_TYPES, "state": STATES, "marker": MARKERS, "area": NICHES}
@@ -48,7 +49,7 @@ def test_favourable_tone_does_what_the_specification_says() -> None:
 
 
 def test_fields_without_a_path_to_biology_have_no_row() -> None:
-    assert {e.field for e in EFFECTS}.isdisjoint({*PLACEBO, "sex", "site", "scanner"})
+    assert {e.field for e in EFFECTS}.isdisjoint({*PLACEBO, *TWINS, "sex", "site", "scanner"})
 
 
 def test_some_markers_have_no_effect_of_their_own_anywhere() -> None:

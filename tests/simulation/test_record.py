@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from napari_haiku.clinical import caption
 from napari_haiku.errors import HaikuError
+from napari_haiku.simulation.neutral import PLACEBO, TWINS
 from napari_haiku.simulation.record import (
     GRADES,
-    PLACEBO,
     SITES,
     STAGES,
     TREATMENTS,
@@ -42,12 +42,12 @@ def crowd():
     return [draw_patient(11, index) for index in range(800)]
 
 
-def test_a_record_lists_its_fields_in_caption_order_and_half_the_placebo_fields() -> None:
+def test_a_record_lists_its_fields_in_caption_order_and_half_of_those_without_effect() -> None:
     patient = draw_patient(1, 2)
     assert list(patient.record)[: len(FIELDS)] == FIELDS
     shown = list(patient.record)[len(FIELDS) :]
-    assert shown == [name for name in PLACEBO if name in shown]
-    assert len(shown) == len(PLACEBO) // 2
+    assert shown == [name for name in (*PLACEBO, *TWINS) if name in shown]
+    assert 8 <= len(shown) <= 10
     assert all(patient.record.values())
 
 

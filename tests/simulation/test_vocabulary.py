@@ -5,7 +5,8 @@ from __future__ import annotations
 from napari_haiku.clinical import is_identifying
 from napari_haiku.markers import resolve_marker
 from napari_haiku.simulation.expression import PATTERN
-from napari_haiku.simulation.record import PLACEBO, draw_patient
+from napari_haiku.simulation.neutral import PLACEBO
+from napari_haiku.simulation.record import draw_patient
 from napari_haiku.simulation.vocabulary import CELL_TYPES, MARKERS, NICHES, STATES
 
 

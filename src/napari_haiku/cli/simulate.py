@@ -41,13 +41,20 @@ def simulate(
                 )
             )
         )
+        told = [f"{made.patients} virtual patients in {made.manifest}"]
+        if made.renewed_from is not None:
+            told.append(
+                f"Its records were written by generator {made.renewed_from}, which made the same "
+                "pixels: the images are kept, the manifest was renewed."
+            )
         report.result(
             {
                 "manifest": str(made.manifest),
                 "patients": made.patients,
                 "markers": made.markers,
                 "resumed_from": made.resumed_from,
+                "renewed_from": made.renewed_from,
                 "seed": seed,
             },
-            [f"{made.patients} virtual patients in {made.manifest}"],
+            told,
         )

@@ -10,17 +10,18 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.jobs import Job, Progress
+from napari_haiku.simulation.neutral import PLACEBO, TWINS
 from napari_haiku.simulation.patient import (
     HE_PIXEL_UM,
     MIF_PIXEL_UM,
     check_field,
     simulate_patient,
 )
-from napari_haiku.simulation.record import PLACEBO, draw_patient
+from napari_haiku.simulation.record import draw_patient
 from napari_haiku.simulation.vocabulary import MARKERS
 from napari_haiku.simulation.writing import he_file, mif_file
 from napari_haiku.storage import speaking, write_bytes, write_json, write_text
@@ -28,7 +29,9 @@ from napari_haiku.storage import speaking, write_bytes, write_json, write_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-GENERATOR = 1
+GENERATOR = 2
+# Earlier generators that made the same pixels and shorter records.
+_SAME_PIXELS = (1,)
 MANIFEST = "cohort.csv"
 SETTINGS = "simulation.json"
 _IMAGES = "images"
@@ -73,16 +76,23 @@ class SimulatedCohort:
         Markers of every slide.
     resumed_from : int
         Slides that an earlier run had finished.
+    renewed_from : int or None
+        Version of an earlier generator whose manifest was replaced: its pixels
+        are today's, its records lacked fields.
     """
 
     manifest: Path
     patients: int
     markers: tuple[str, ...]
     resumed_from: int
+    renewed_from: int | None = None
 
 
 def simulate_cohort(request: SimulateRequest) -> Job[SimulatedCohort]:
     """Write a virtual cohort; the same request again resumes it.
+
+    A folder that an earlier generator made with the same pixels keeps its
+    images; its manifest and settings are renewed.
 
     Parameters
     ----------
@@ -109,7 +119,7 @@ def simulate_cohort(request: SimulateRequest) -> Job[SimulatedCohort]:
     output = Path(request.output)
     with speaking(output / _IMAGES):
         (output / _IMAGES).mkdir(parents=True, exist_ok=True)
-    _claim(output, request)
+    renewed_from = _claim(output, request)
     missing = [index for index in range(request.patients) if not _finished(output, index)]
     resumed = request.patients - len(missing)
     done = resumed
@@ -118,9 +128,12 @@ def simulate_cohort(request: SimulateRequest) -> Job[SimulatedCohort]:
         done += 1
         yield Progress(done, request.patients, "Simulating", "slides")
     manifest = output / MANIFEST
-    if missing or not manifest.exists():
+    if missing or renewed_from is not None or not manifest.exists():
         write_text(manifest, _manifest(request))
-    return SimulatedCohort(manifest, request.patients, MARKERS, resumed)
+    if renewed_from is not None:
+        # Last, so that a renewal that was cut off is done again.
+        write_json(output / SETTINGS, _settings(request))
+    return SimulatedCohort(manifest, request.patients, MARKERS, resumed, renewed_from)
 
 
 def slide_id(index: int) -> str:
@@ -138,15 +151,22 @@ def _check(request: SimulateRequest) -> None:
     check_field(request.field_um)
 
 
-def _claim(output: Path, request: SimulateRequest) -> None:
-    """Mark the folder as this cohort's, or refuse it when it is another's."""
-    settings = {
+def _settings(request: SimulateRequest) -> dict[str, Any]:
+    return {
         "generator": GENERATOR,
         "patients": request.patients,
         "seed": request.seed,
         "field_um": [float(side) for side in request.field_um],
         "markers": list(MARKERS),
     }
+
+
+def _claim(output: Path, request: SimulateRequest) -> int | None:
+    """Mark the folder as this cohort's, or refuse it when it is another's.
+
+    Returns the version of an earlier generator whose records must be renewed.
+    """
+    settings = _settings(request)
     path = output / SETTINGS
     if not path.exists():
         if (output / MANIFEST).exists():
@@ -155,7 +175,7 @@ def _claim(output: Path, request: SimulateRequest) -> None:
                 "choose another folder."
             )
         write_json(path, settings)
-        return
+        return None
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -164,6 +184,10 @@ def _claim(output: Path, request: SimulateRequest) -> None:
         ) from error
     if not isinstance(found, dict):
         found = {}
+    version = found.get("generator")
+    earlier = version if version in _SAME_PIXELS else None
+    if earlier is not None:
+        found = settings | found | {"generator": GENERATOR}
     differing = [name for name, value in settings.items() if found.get(name) != value]
     if differing:
         told = ", ".join(f"{name} {found.get(name)!r} not {settings[name]!r}" for name in differing)
@@ -171,6 +195,7 @@ def _claim(output: Path, request: SimulateRequest) -> None:
             f"{output.name} holds a cohort made with other settings ({told}): "
             "choose another folder or the same settings."
         )
+    return earlier
 
 
 def _paths(output: Path, index: int) -> tuple[Path, Path]:
@@ -228,9 +253,10 @@ def _manifest(request: SimulateRequest) -> str:
                 **draw_patient(request.seed, index).record,
             }
         )
-    known = [name for name in rows[0] if name not in PLACEBO]
+    without_effect = (*PLACEBO, *TWINS)
+    known = [name for name in rows[0] if name not in without_effect]
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, [*known, *PLACEBO], restval="", lineterminator="\n")
+    writer = csv.DictWriter(stream, [*known, *without_effect], restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return stream.getvalue()

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.simulation.effects import log_folds
+from napari_haiku.simulation.neutral import draw_placebo, draw_shown, twins_of
 from napari_haiku.simulation.randomness import stream
 from napari_haiku.simulation.vocabulary import NICHES
 
@@ -27,23 +28,8 @@ GRADES = ("G1", "G2", "G3")
 TREATMENTS = ("Surgery only", "Neoadjuvant chemotherapy", "Immunotherapy")
 SMOKING = ("Never", "Former", "Current")
 SITES = ("North", "South", "East", "West", "Coast")
+_SITE_SHARES = (0.3, 0.25, 0.2, 0.15, 0.1)
 SCANNERS = ("Scanner P", "Scanner Q", "Scanner R")
-
-PLACEBO: dict[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
-    "cassette_colour": (("yellow", "green"), (0.6, 0.4)),
-    "label_printer": (("old", "new"), (0.7, 0.3)),
-    "storage_shelf": (("upper", "middle", "lower"), (0.5, 0.3, 0.2)),
-    "ward_colour": (("amber", "violet", "teal", "ivory"), (0.4, 0.25, 0.2, 0.15)),
-    "surgery_weekday": (
-        ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday"),
-        (0.25, 0.22, 0.2, 0.18, 0.15),
-    ),
-    "courier_route": (
-        ("oak", "birch", "maple", "cedar", "willow", "alder", "hazel", "rowan"),
-        (0.2, 0.17, 0.15, 0.13, 0.11, 0.09, 0.08, 0.07),
-    ),
-}
-_SHOWN = len(PLACEBO) // 2
 
 _AREA = {
     "tumour": 0.33,
@@ -68,9 +54,11 @@ class Patient:
     clinical : dict of str to str
         The record's fields that carry meaning, in caption order.
     placebo : dict of str to str
-        Every field without effect.
+        Every placebo field.
+    twins : dict of str to str
+        The twin of every editable field; no more effect than a placebo field.
     shown : tuple of str
-        The half of the placebo fields that the record shows.
+        The half of the placebo fields and twins that the record shows.
     glandular : bool
         Whether the tumour grows as glands (else as nests).
     tone : float
@@ -83,6 +71,7 @@ class Patient:
     index: int
     clinical: dict[str, str]
     placebo: dict[str, str]
+    twins: dict[str, str]
     shown: tuple[str, ...]
     glandular: bool
     tone: float
@@ -90,8 +79,9 @@ class Patient:
 
     @property
     def record(self) -> dict[str, str]:
-        """Clinical record in caption order; placebo fields not shown are left out."""
-        return self.clinical | {name: self.placebo[name] for name in self.shown}
+        """Clinical record in caption order, then what it shows of the fields without effect."""
+        without_effect = self.placebo | self.twins
+        return self.clinical | {name: without_effect[name] for name in self.shown}
 
     @property
     def covariates(self) -> dict[tuple[str, str], float]:
@@ -127,7 +117,24 @@ def draw_patient(
     HaikuError
         An edited field is not a field of virtual patients.
     """
-    rng = stream(seed, index, "person")
+    changes = dict(edits or {})
+    site = SITES[stream(seed, index, "place").choice(len(SITES), p=_SITE_SHARES)]
+    # Of the same site, else by chance: what a permutation within the site would give.
+    ghost = _with_survival(_person(seed, index, site, "ghost "), {}, "ghost ")
+    patient = replace(
+        _person(seed, index, site),
+        placebo=draw_placebo(seed, index),
+        twins=twins_of(ghost.clinical),
+        shown=draw_shown(seed, index),
+    )
+    if tone is not None:
+        patient = replace(patient, tone=float(tone))
+    return _with_survival(_edited(patient, changes), changes)
+
+
+def _person(seed: int, index: int, site: str, which: str = "") -> Patient:
+    """Draw somebody of a site; `which` names the streams, so that a ghost has its own."""
+    rng = stream(seed, index, f"{which}person")
     weights = [organ[3] for organ in ORGANS]
     tissue, disease, glandular, _ = ORGANS[rng.choice(len(ORGANS), p=weights)]
     sex = "Female" if disease == "Breast Cancer" or rng.random() < 0.48 else "Male"
@@ -135,11 +142,11 @@ def draw_patient(
     smoking = SMOKING[rng.choice(3, p=(0.2, 0.4, 0.4) if tissue == "Lung" else (0.55, 0.3, 0.15))]
     grade = rng.choice(3, p=(0.25, 0.45, 0.30))
     stage = int(np.clip(np.floor(1.45 + 0.4 * grade + rng.normal(0, 1.05)), 0, 3))
-    tnm = _tnm(stage, stream(seed, index, "tnm"))
+    tnm = _tnm(stage, stream(seed, index, f"{which}tnm"))
     treatment = TREATMENTS[rng.choice(3, p=(0.55, 0.27, 0.18))]
-    drawn = stream(seed, index, "tone")
+    drawn = stream(seed, index, f"{which}tone")
     latent = float((1.0 if drawn.random() < 0.5 else -1.0) + 0.45 * drawn.normal())
-    spread = stream(seed, index, "niche shares").normal(0, 0.45, len(NICHES))
+    spread = stream(seed, index, f"{which}niche shares").normal(0, 0.45, len(NICHES))
     clinical = {
         "tissue_type": tissue,
         "disease": disease,
@@ -151,22 +158,22 @@ def draw_patient(
         "grade": GRADES[grade],
         "tnm": tnm,
         "treatment": treatment,
+        "site": site,
     }
-    places = stream(seed, index, "place")
-    clinical["site"] = SITES[places.choice(len(SITES), p=(0.3, 0.25, 0.2, 0.15, 0.1))]
+    places = stream(seed, index, f"{which}place")
+    places.random()  # the site's number
     clinical["scanner"] = SCANNERS[places.choice(len(SCANNERS))]
-    patient = Patient(
+    return Patient(
         seed=seed,
         index=index,
         clinical=clinical,
-        placebo=_placebo(seed, index),
-        shown=_shown(seed, index),
+        placebo={},
+        twins={},
+        shown=(),
         glandular=glandular,
-        tone=latent if tone is None else float(tone),
+        tone=latent,
         log_area=dict(zip(NICHES, map(float, spread), strict=True)),
     )
-    patient = _edited(patient, dict(edits or {}))
-    return _with_survival(patient, dict(edits or {}))
 
 
 def _covariates(clinical: Mapping[str, str], tone: float) -> dict[tuple[str, str], float]:
@@ -183,34 +190,21 @@ def _tnm(stage: int, rng: np.random.Generator) -> str:
     return f"T{tumour}N{nodes}M{int(stage == 3)}"
 
 
-def _placebo(seed: int, index: int) -> dict[str, str]:
-    rng = stream(seed, index, "placebo")
-    return {
-        name: levels[rng.choice(len(levels), p=shares)]
-        for name, (levels, shares) in PLACEBO.items()
-    }
-
-
-def _shown(seed: int, index: int) -> tuple[str, ...]:
-    chosen = stream(seed, index, "placebo shown").permutation(len(PLACEBO))[:_SHOWN]
-    return tuple(name for place, name in enumerate(PLACEBO) if place in chosen)
-
-
 def _edited(patient: Patient, edits: dict[str, str]) -> Patient:
-    clinical, placebo = dict(patient.clinical), dict(patient.placebo)
+    groups = tuple(map(dict, (patient.clinical, patient.placebo, patient.twins)))
     for name, level in edits.items():
-        if name in clinical:
-            clinical[name] = level
-        elif name in placebo:
-            placebo[name] = level
+        group = next((group for group in groups if name in group), None)
+        if group is not None:
+            group[name] = level
         elif name not in ("survival_status", "survival_months"):
-            known = ", ".join((*clinical, *placebo))
+            known = ", ".join(name for group in groups for name in group)
             raise HaikuError(f"Virtual patients have no field {name!r}: choose one of {known}.")
-    return replace(patient, clinical=clinical, placebo=placebo)
+    clinical, placebo, twins = groups
+    return replace(patient, clinical=clinical, placebo=placebo, twins=twins)
 
 
-def _with_survival(patient: Patient, edits: dict[str, str]) -> Patient:
-    rng = stream(patient.seed, patient.index, "survival")
+def _with_survival(patient: Patient, edits: dict[str, str], which: str = "") -> Patient:
+    rng = stream(patient.seed, patient.index, f"{which}survival")
     months = rng.exponential() / (0.009 * np.exp(log_hazard(patient)))
     follow_up = rng.uniform(30, 110)
     dead = bool(months <= follow_up)
