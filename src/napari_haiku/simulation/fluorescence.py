@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, special
 
 from napari_haiku.simulation.expression import PATTERN, express, matrix_factor
 from napari_haiku.simulation.fields import Float, band_texture, resample, smooth_field, tiled
@@ -27,7 +27,7 @@ _BACKGROUND = 0.045
 _PSF_UM = 0.75
 
 # (from, to, share of the light that ends up in the wrong channel)
-_SPILL: tuple[tuple[str, str, float], ...] = (
+SPILL: tuple[tuple[str, str, float], ...] = (
     ("DAPI", "FoxP3", 0.015),
     ("PanCK", "ECad", 0.04),
     ("CD8", "CD4", 0.03),
@@ -69,10 +69,10 @@ def render_mif(
         At 1.0 um per pixel, channels in the order of MARKERS.
     """
     shape = geometry.owner.shape
-    light = _signals(patient, plan, cells, geometry, fibres)
-    glow = _autofluorescence(plan, fibres, shape)
+    light = signals(patient, plan, cells, geometry, fibres, express(patient, plan, cells))
+    glow = autofluorescence(plan, fibres, shape)
     spilt = {
-        (source, target): share * light[marker_index(source)] for source, target, share in _SPILL
+        (source, target): share * light[marker_index(source)] for source, target, share in SPILL
     }
     picture = np.empty((len(MARKERS), *shape), np.uint8)
     batch = stream(patient.seed, patient.index, "mif gain")
@@ -96,11 +96,37 @@ def render_mif(
     return picture
 
 
-def _signals(
-    patient: Patient, plan: Architecture, cells: Cells, geometry: Geometry, fibres: Float
+def signals(
+    patient: Patient,
+    plan: Architecture,
+    cells: Cells,
+    geometry: Geometry,
+    fibres: Float,
+    expression: Float,
+    *,
+    collagen: Float | None = None,
 ) -> Float:
+    """Return the light of every marker before spill-over, noise and window.
+
+    Parameters
+    ----------
+    patient : Patient
+        For the random numbers.
+    plan, cells, geometry
+        The tissue.
+    fibres : ndarray, coarse grid
+        Texture of the collagen fibres.
+    expression : ndarray, (cells, markers)
+        What each cell carries.
+    collagen : ndarray, (rows, columns) of the plan, optional
+        Strength of collagen IV in the matrix in place of the patient's own.
+
+    Returns
+    -------
+    ndarray of float32, (markers, y, x)
+        At 1.0 um per pixel.
+    """
     shape = geometry.owner.shape
-    expression = express(patient, plan, cells)
     rng = stream(patient.seed, patient.index, "mif texture")
     grain = tiled(band_texture(rng, _TILE, 0.6, 2.2), shape)
     owner = geometry.owner.ravel()
@@ -125,17 +151,19 @@ def _signals(
             where, weight = places[pattern]
             flat[where] = expression[owner[where], number] * weight
         if pattern == "matrix":
-            light[number] += _matrix(patient, plan, fibres, shape)
+            strength = matrix_factor(patient, plan) if collagen is None else collagen
+            light[number] += matrix(plan, fibres, strength, shape)
         ndimage.gaussian_filter(
             light[number], _PSF_UM / COARSE_UM, output=light[number], truncate=2.5
         )
     return light
 
 
-def _matrix(patient: Patient, plan: Architecture, fibres: Float, shape: tuple[int, int]) -> Float:
+def matrix(plan: Architecture, fibres: Float, factor: Float, shape: tuple[int, int]) -> Float:
+    """Return the collagen IV of basement membranes and stroma before blur; `factor` on the plan."""
     wall = resample(plan.wall, shape)
     vessel = resample(plan.vessel, shape)
-    strength = resample(matrix_factor(patient, plan), shape)
+    strength = resample(factor, shape)
     tissue = resample((plan.niche != GLASS).astype(np.float32), shape)
     open_stroma = (wall < -1) & (resample((plan.lumen > 0).astype(np.float32), shape) < 0.5)
     collagen = resample(plan.collagen, shape)
@@ -145,8 +173,41 @@ def _matrix(patient: Patient, plan: Architecture, fibres: Float, shape: tuple[in
     return np.asarray(sheet * strength * tissue, np.float32)
 
 
-def _autofluorescence(plan: Architecture, fibres: Float, shape: tuple[int, int]) -> Float:
+def autofluorescence(plan: Architecture, fibres: Float, shape: tuple[int, int]) -> Float:
+    """Return the light of red cells and matrix without any antibody, 1 being full blood."""
     blood = resample(plan.blood.astype(np.float32), shape)
     stroma = resample(((plan.epithelium == 0) & (plan.niche != GLASS)).astype(np.float32), shape)
     collagen = resample(plan.collagen, shape)
     return np.asarray(blood + 0.18 * stroma * collagen * np.clip(0.5 + 0.4 * fibres, 0, 2))
+
+
+def expected_brightness(light: Float, marker: str) -> Float:
+    """Return the mean brightness, in the image's units, of pixels that receive this light.
+
+    Parameters
+    ----------
+    light : ndarray
+        Light of one marker, spill-over and autofluorescence included.
+    marker : str
+        Which channel's window.
+    """
+    low, high = _WINDOW.get(marker, _PLAIN_WINDOW)
+    light = light + np.float32(_BACKGROUND)
+    above = light - np.float32(low)
+    spread = np.sqrt(light * np.float32(1 / _PHOTONS) + np.float32(_READ**2))
+    # Noise lifts what lies near the window's lower end; the mean of a clipped normal.
+    z = above / spread
+    above = above * special.ndtr(z) + spread * np.exp(-0.5 * z * z) * np.float32(0.39894228)
+    # The image stores whole numbers, cut off.
+    bright = np.clip(above * np.float32(255 / (high - low)), 0, 255)
+    return np.asarray(np.where(bright > 1, bright - 0.5, 0.5 * bright), np.float32)
+
+
+def autofluorescence_share(marker: str) -> float:
+    """Return how much of the autofluorescence a channel sees."""
+    return _AUTOFLUORESCENCE.get(marker, 0.04)
+
+
+def blurred(light: Float) -> Float:
+    """Return light as the microscope's lens spreads it."""
+    return np.asarray(ndimage.gaussian_filter(light, _PSF_UM / COARSE_UM, truncate=2.5))
