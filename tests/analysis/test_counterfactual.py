@@ -175,9 +175,9 @@ def test_the_quick_view_leaves_the_statistics_out(query, atlas, bands, to_four):
 
 
 def test_large_niches_are_sampled_for_intervals_only(query, atlas, bands, to_four, monkeypatch):
-    from napari_haiku.analysis import shift_statistics
+    from napari_haiku.analysis import shift_inputs
 
-    monkeypatch.setattr(shift_statistics, "_PATCHES_A_NICHE", 12)
+    monkeypatch.setattr(shift_inputs, "PATCHES_A_NICHE", 12)
     part = ask(query, atlas, {"stage": "IV"}, bands)
     np.testing.assert_array_equal(part.shifts["shift"], to_four.shifts["shift"])
     np.testing.assert_allclose(part.shifts["ci_low"], to_four.shifts["ci_low"], atol=0.15)
@@ -324,7 +324,7 @@ def test_progress_says_what_is_being_done(query, atlas, bands):
         "Learning what the atlas knows",
         "Comparing",
         "Resampling the atlas's patients",
-        "Placebo edits",
+        "Placebo edits and other wordings",
         "Comparing atlas patients",
     ]
     assert all(0 <= report.done <= report.total for report in reports)

@@ -30,6 +30,10 @@ def table(p, difference, contrast_p, shift=(0.5, -0.5)):
         placebo_p=nothing,
         placebo_scale=nothing,
         contrast=contrast,
+        atlas_error=nothing,
+        model_error=nothing,
+        wording_sd=nothing,
+        published_p=row([0.5, 0.01]),
     )
     return shift_table(figures, {3: "Stroma"}, ("CD8", "PanCK"))
 
@@ -43,6 +47,7 @@ def test_columns_of_the_design_are_there_and_line_up():
     assert made["n"].tolist() == [10, 20]
     np.testing.assert_allclose(made["shift"], made["counterfactual"] - made["baseline"])
     np.testing.assert_allclose(made["q"], [0.02, 0.02])
+    np.testing.assert_allclose(made["published_q"], [0.5, 0.02])
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from napari_haiku.analysis.query_weights import choose_weights
 from napari_haiku.analysis.readout import mean_of_neighbours
 from napari_haiku.analysis.record_edit import RecordEdit, plan_edit
 from napari_haiku.analysis.retrieval import SlideQuestion, chosen_rows, nobody_answers
-from napari_haiku.analysis.shift_statistics import ShiftInputs, estimate_shifts
+from napari_haiku.analysis.shift_inputs import ShiftInputs
+from napari_haiku.analysis.shift_statistics import estimate_shifts
 from napari_haiku.analysis.shift_table import shift_table
 from napari_haiku.analysis.support import measure_support
 from napari_haiku.errors import HaikuError
@@ -65,7 +66,8 @@ class CounterfactualRequest:
     resamples : int
         Resampled atlases behind the intervals; 0 leaves intervals out.
     placebo : bool
-        Whether placebo edits are run where the model was trained with them.
+        Whether p, placebo edits and other wordings are computed; the quick view
+        leaves them out.
     rows : ndarray or slice, optional
         Patches asked about; all by default.
     """
@@ -195,9 +197,15 @@ def run_counterfactual(
         whole_edit_p=estimates.whole_edit_p,
         inference=estimates.inference,
         adjusted_for=estimates.adjusted_for,
-        notes=(*_text_notes(model, edit), *_scale_notes(atlas, scale), *estimates.notes),
+        notes=(
+            *_text_notes(model, edit),
+            *_scale_notes(atlas, scale),
+            *_overlap_notes(atlas, model),
+            *estimates.notes,
+        ),
         label="" if request.within_patient_um is None else SAME_PATIENT,
         provenance=_provenance(encoding, atlas, model, request, weights),
+        weak_placebo=estimates.weak_placebo,
     )
 
 
@@ -273,6 +281,19 @@ def _scale_notes(atlas: Atlas, scale: MarkerScale) -> list[str]:
     if not flat:
         return []
     return [f"{', '.join(flat)} does not vary in this atlas; its shift is not estimable."]
+
+
+def _overlap_notes(atlas: Atlas, model: TissueModel) -> list[str]:
+    trained = {image["fingerprint"] for image in model.card.get("training_images") or ()}
+    images = atlas.slides[["he_fingerprint", "mif_fingerprint"]]
+    both = int(images.isin(trained).any(axis=1).sum())
+    if not both:
+        return []
+    said = (
+        f"{both} of the atlas's {len(images)} slides were in the model's training; p takes atlas "
+        "and training patients for different ones and is too small where they are the same."
+    )
+    return [said]
 
 
 def _provenance(

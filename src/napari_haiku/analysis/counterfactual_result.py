@@ -63,6 +63,8 @@ class CounterfactualResult:
         "" or the same-patient notice.
     provenance : dict
         Atlas, model, settings and seed, without identifying fields.
+    weak_placebo : bool
+        Whether the placebo edits were other wordings of the record only.
     """
 
     edit: RecordEdit
@@ -84,6 +86,7 @@ class CounterfactualResult:
     notes: tuple[str, ...]
     label: str
     provenance: dict[str, Any] = field(repr=False)
+    weak_placebo: bool = False
 
     @property
     def notice(self) -> str:

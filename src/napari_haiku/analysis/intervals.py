@@ -74,6 +74,15 @@ class PatientBootstrap:
         known = np.isfinite(shift)
         return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
+    def error(self, shift: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Estimate the standard error of each shift over atlases; NaN where `shift` is."""
+        missing = np.isnan(self.shifts)
+        usable = (missing.mean(axis=-1) <= _MISSING_ALLOWED) & np.isfinite(shift)
+        error = np.full(shift.shape, np.nan)
+        if usable.any():
+            error[usable] = np.nanstd(self.shifts[usable], axis=-1, ddof=1)
+        return error
+
 
 def bootstrap_patients(
     baseline: Candidates,

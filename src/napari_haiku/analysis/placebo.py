@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -171,18 +171,35 @@ def compare_with_placebo(
     edit, with a tau that leaves out the edit ranked.
     """
     nothing = np.full(shift.shape, np.nan)
+    if df < MIN_DEGREES_OF_FREEDOM:
+        return PlaceboVerdict(nothing, nothing.copy(), nothing.copy(), float("nan"))
+    ranked = rank_among_placebos(shift, placebo)
+    known = np.isfinite(ranked.rank_p)
+    p = nothing.copy()
+    p[known] = 2 * stats.t.sf(np.abs(shift[known]) / ranked.scale[known], df)
+    return replace(ranked, p=p)
+
+
+def rank_among_placebos(shift: NDArray[np.float64], placebo: NDArray[np.float64]) -> PlaceboVerdict:
+    """Rank an edit's shifts among those of placebo edits, without any p to correct.
+
+    Parameters
+    ----------
+    shift : ndarray, shape (niches, markers)
+        Shifts of the edit.
+    placebo : ndarray, shape (edits, niches, markers)
+        Shifts of the placebo edits; fewer than two estimate nothing.
+    """
+    nothing = np.full(shift.shape, np.nan)
     n_edits = len(placebo)
-    if df < MIN_DEGREES_OF_FREEDOM or n_edits < 2:
+    if n_edits < 2:
         return PlaceboVerdict(nothing, nothing.copy(), nothing.copy(), float("nan"))
     squares = placebo**2
     scale = np.sqrt(squares.mean(axis=0))
     known = np.isfinite(shift) & (scale > 0)
-    size = np.abs(shift)
-    p = nothing.copy()
-    p[known] = 2 * stats.t.sf(size[known] / scale[known], df)
-    farther = (np.abs(placebo) >= size).sum(axis=0)
+    farther = (np.abs(placebo) >= np.abs(shift)).sum(axis=0)
     rank_p = np.where(known, (1 + farther) / (n_edits + 1), np.nan)
-    return PlaceboVerdict(p, rank_p, scale, _whole_edit_p(shift, squares, known))
+    return PlaceboVerdict(nothing, rank_p, scale, _whole_edit_p(shift, squares, known))
 
 
 def _whole_edit_p(

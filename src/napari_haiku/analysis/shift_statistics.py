@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,88 +14,26 @@ from napari_haiku.analysis.intervals import (
     bootstrap_blocks,
     bootstrap_patients,
 )
+from napari_haiku.analysis.irrelevant_text import (
+    TextComparison,
+    compare_with_irrelevant_text,
+    fields_without_meaning,
+)
 from napari_haiku.analysis.nearest_centroid import assign_to_nearest, niche_centroids
 from napari_haiku.analysis.patient_means import patient_niche_means
-from napari_haiku.analysis.placebo import (
-    MIN_DEGREES_OF_FREEDOM,
-    PlaceboPlan,
-    PlaceboVerdict,
-    compare_with_placebo,
-    plan_placebo_edits,
-)
-from napari_haiku.analysis.readout import mean_of_neighbours, niche_means
+from napari_haiku.analysis.placebo import rank_among_placebos
+from napari_haiku.analysis.published_test import wilcoxon_over_patches
+from napari_haiku.analysis.readout import niche_means
+from napari_haiku.analysis.shift_inputs import MIN_NICHE_PATCHES, ShiftInputs
 from napari_haiku.analysis.shift_table import ShiftFigures
-from napari_haiku.clinical import caption
+from napari_haiku.analysis.text_heads import enough_heads, head_texts, heads_p
 from napari_haiku.jobs import Job, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
-    from napari_haiku.analysis.evidence import Evidence
-    from napari_haiku.analysis.marker_scale import MarkerScale
-    from napari_haiku.analysis.niches import NicheLabels
-    from napari_haiku.analysis.record_edit import RecordEdit
-    from napari_haiku.analysis.retrieval import SlideQuestion
-    from napari_haiku.model.base import TissueModel
-
-MIN_NICHE_PATCHES = 5
 _CANDIDATES = 6
-_PATCHES_A_NICHE = 500
 _SHORT_WORTH_SAYING = 0.05
-
-
-@dataclass(frozen=True)
-class ShiftInputs:
-    """What the figures are made from.
-
-    Parameters
-    ----------
-    question : SlideQuestion
-        Patches and who may answer.
-    weights : mapping
-        Weights of H&E and text.
-    texts : ndarray of float32, shape (2, dim)
-        Vectors of the baseline and the edited caption.
-    evidence, others : Evidence
-        Patients that may answer, and those other than the slide's own.
-    edit : RecordEdit
-        The edit.
-    model : TissueModel
-        Reads placebo captions; its card names trained placebo fields.
-    scale : MarkerScale
-        Unit of the shifts.
-    labels : NicheLabels
-        Niches of the patches.
-    baseline, counterfactual : ndarray of float64, shape (n, markers)
-        Read-outs in SD from the atlas mean.
-    k, resamples, seed : int
-        Neighbours, resampled atlases, seed.
-    placebo : bool
-        Whether to run placebo edits.
-    """
-
-    question: SlideQuestion
-    weights: Mapping[str, float]
-    texts: NDArray[np.float32]
-    evidence: Evidence
-    others: Evidence
-    edit: RecordEdit
-    model: TissueModel
-    scale: MarkerScale
-    labels: NicheLabels
-    baseline: NDArray[np.float64]
-    counterfactual: NDArray[np.float64]
-    k: int
-    resamples: int
-    placebo: bool
-    seed: int
-
-    @property
-    def niche_numbers(self) -> tuple[int, ...]:
-        """Niches in the order of the figures."""
-        return tuple(self.labels.names)
 
 
 @dataclass(frozen=True)
@@ -114,6 +52,8 @@ class ShiftEstimates:
         Fields held constant in the contrast.
     notes : tuple of str
         Sentences for the user.
+    weak_placebo : bool
+        Whether the placebo edits were wordings only.
     """
 
     figures: ShiftFigures
@@ -121,13 +61,35 @@ class ShiftEstimates:
     inference: str
     adjusted_for: tuple[str, ...]
     notes: tuple[str, ...]
+    weak_placebo: bool = False
+
+
+@dataclass(frozen=True)
+class _Repeats:
+    """What resampled atlases say of each shift."""
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    error: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Test:
+    """The p of every row, where it comes from, and what it rests on."""
+
+    p: NDArray[np.float64]
+    model_error: NDArray[np.float64]
+    text: TextComparison
+    inference: str
 
 
 def estimate_shifts(inputs: ShiftInputs) -> Job[ShiftEstimates]:
     """Average shifts over niches and put every figure beside them.
 
-    Niches of fewer than five patches give no figure. Intervals and placebo
-    edits are computed on at most 500 patches of a niche, spread over it evenly.
+    Niches of fewer than five patches give no figure. Intervals, text heads and
+    placebo edits are computed on at most 500 patches of a niche, spread over it
+    evenly.
     """
     numbers, labels = inputs.niche_numbers, inputs.labels.labels
     change = inputs.counterfactual - inputs.baseline
@@ -138,80 +100,71 @@ def estimate_shifts(inputs: ShiftInputs) -> Job[ShiftEstimates]:
     )
     shift = after - before
     patches = np.array([known[labels == number].sum(axis=0) for number in numbers])
-    sample = _spread_sample(labels, numbers)
-    limits, interval_notes = yield from _intervals(inputs, shift, change, sample)
-    verdict, inference = yield from _placebo(inputs, shift, sample)
+    repeats = yield from _repeats(inputs, shift, change)
+    test = yield from _test(inputs, shift, repeats.error)
     yield Progress(0, 1, "Comparing atlas patients", "tables")
     contrast, adjusted_for, contrast_notes = _contrast(inputs)
-    tissue = bootstrap_blocks(
-        change,
-        inputs.question.positions_um,
-        labels,
-        niche_numbers=numbers,
-        resamples=max(inputs.resamples, 1),
-        seed=inputs.seed,
-    )
-    if inputs.resamples == 0:
-        tissue = (np.full(shift.shape, np.nan), np.full(shift.shape, np.nan))
+    tissue = (np.full(shift.shape, np.nan), np.full(shift.shape, np.nan))
+    if inputs.resamples:
+        tissue = bootstrap_blocks(
+            change,
+            inputs.question.positions_um,
+            labels,
+            niche_numbers=numbers,
+            resamples=inputs.resamples,
+            seed=inputs.seed,
+        )
     estimable = np.isfinite(shift)
+    verdict = test.text.verdict
     figures = ShiftFigures(
         n=patches,
         baseline=before,
         counterfactual=after,
-        limits=limits,
+        limits=(repeats.low, repeats.high),
         tissue=(np.where(estimable, tissue[0], np.nan), np.where(estimable, tissue[1], np.nan)),
-        p=verdict.p,
+        p=test.p,
         placebo_p=verdict.rank_p,
         placebo_scale=verdict.scale,
         contrast=contrast,
+        atlas_error=repeats.error,
+        model_error=test.model_error,
+        wording_sd=np.where(estimable, test.text.wording_sd, np.nan),
+        published_p=wilcoxon_over_patches(change, labels, numbers, MIN_NICHE_PATCHES),
     )
     return ShiftEstimates(
         figures,
         verdict.whole_edit_p,
-        inference,
+        test.inference,
         adjusted_for,
-        (*_small_niches(inputs, patches), *interval_notes, *contrast_notes),
+        (*_small_niches(inputs, patches), *repeats.notes, *contrast_notes),
+        weak_placebo=test.text.weak,
     )
 
 
-def _spread_sample(labels: NDArray[np.int64], numbers: tuple[int, ...]) -> NDArray[np.int64]:
-    chosen = []
-    for number in numbers:
-        rows = np.flatnonzero(labels == number)
-        size = min(len(rows), _PATCHES_A_NICHE)
-        chosen.append(rows[np.linspace(0, len(rows) - 1, size).round().astype(np.int64)])
-    return np.sort(np.concatenate(chosen)) if chosen else np.empty(0, np.int64)
-
-
-def _ask_sample(
-    inputs: ShiftInputs, sample: NDArray[np.int64], text: NDArray[np.float32], k: int
-) -> NDArray[np.int64]:
-    asked = inputs.question.of_patches(sample)
-    return np.concatenate(
-        [asked.ask(part, inputs.weights, text, k).indices for part in asked.blocks()]
-    )
-
-
-def _intervals(
-    inputs: ShiftInputs,
-    shift: NDArray[np.float64],
-    change: NDArray[np.float64],
-    sample: NDArray[np.int64],
-) -> Job[tuple[tuple[NDArray[np.float64], NDArray[np.float64]], list[str]]]:
+def _repeats(
+    inputs: ShiftInputs, shift: NDArray[np.float64], change: NDArray[np.float64]
+) -> Job[_Repeats]:
     nothing = np.full(shift.shape, np.nan)
     if inputs.resamples == 0:
-        return (nothing, nothing.copy()), []
+        return _Repeats(nothing, nothing, nothing)
     if inputs.evidence.n_patients < MIN_PATIENTS:
-        return (nothing, nothing.copy()), [
-            (
-                f"Intervals need at least {MIN_PATIENTS} atlas patients that may answer; there are "
-                f"{inputs.evidence.n_patients}."
-            )
-        ]
+        told = (
+            f"Intervals need at least {MIN_PATIENTS} atlas patients that may answer; there are "
+            f"{inputs.evidence.n_patients}."
+        )
+        return _Repeats(nothing, nothing, nothing, (told,))
+    sample = inputs.sample
     yield Progress(0, len(sample), "Resampling the atlas's patients")
+    asked = inputs.question.of_patches(sample)
     wide = _CANDIDATES * inputs.k
     baseline, edited = (
-        Candidates(_ask_sample(inputs, sample, text, wide), inputs.k) for text in inputs.texts
+        Candidates(
+            np.concatenate(
+                [asked.ask(part, inputs.weights, text, wide).indices for part in asked.blocks()]
+            ),
+            inputs.k,
+        )
+        for text in inputs.texts
     )
     numbers, labels = inputs.niche_numbers, inputs.labels.labels[sample]
     bootstrap = yield from bootstrap_patients(
@@ -224,7 +177,8 @@ def _intervals(
         resamples=inputs.resamples,
         seed=inputs.seed,
     )
-    low, high = bootstrap.in_units(inputs.scale.sd).interval(shift)
+    bootstrap = bootstrap.in_units(inputs.scale.sd)
+    low, high = bootstrap.interval(shift)
     # Where only some patches were resampled, the limits move with the mean of all.
     apart = shift - niche_means(change[sample], labels, numbers, MIN_NICHE_PATCHES)
     notes = []
@@ -233,77 +187,53 @@ def _intervals(
             f"In {bootstrap.short:.0%} of the resampled atlases fewer than {inputs.k} neighbours "
             "were left; the intervals are rough."
         )
-    return (low + apart, high + apart), notes
+    return _Repeats(low + apart, high + apart, bootstrap.error(shift), tuple(notes))
 
 
-def _placebo(
-    inputs: ShiftInputs, shift: NDArray[np.float64], sample: NDArray[np.int64]
-) -> Job[tuple[PlaceboVerdict, str]]:
-    nothing = compare_with_placebo(shift, np.empty((0, *shift.shape)), 0)
-    fields = inputs.model.card.get("placebo_fields") or {}
+def _test(
+    inputs: ShiftInputs, shift: NDArray[np.float64], atlas_error: NDArray[np.float64]
+) -> Job[_Test]:
+    nothing = np.full(shift.shape, np.nan)
     if not inputs.placebo:
-        return nothing, "p and q were not asked for."
-    if not fields:
-        return nothing, (
+        unasked = TextComparison(
+            rank_among_placebos(shift, np.empty((0, *shift.shape))), "", False, nothing
+        )
+        return _Test(nothing, nothing, unasked, "p and q were not asked for.")
+    text = yield from compare_with_irrelevant_text(inputs, shift)
+    if not enough_heads(inputs.model):
+        return _Test(text.verdict.p, nothing, text, _without_heads(text))
+    captions = [inputs.edit.baseline_caption, inputs.edit.edited_caption]
+    texts, first = head_texts(inputs.model, captions)
+    pairs = np.stack([first, first + 1], axis=1)
+    of_heads = yield from inputs.shifts_of(texts, pairs, "Refitted text heads")
+    p, model_error = heads_p(shift, of_heads, atlas_error)
+    if not np.isfinite(atlas_error).any():
+        told = "p and q are not estimable: they need resampled atlases, which were not asked for"
+        if inputs.resamples:
+            told = f"p and q are not estimable: they need {MIN_PATIENTS} atlas patients or more"
+        return _Test(p, model_error, text, f"{told}. {text.sentence}")
+    said = (
+        f"p asks whether another atlas and other training patients would give a shift of this "
+        f"sign: t = shift / sqrt(atlas error^2 + model error^2), the model error over "
+        f"{len(of_heads)} text heads refitted on bootstraps of the training patients, "
+        f"{len(of_heads) - 1} degrees of freedom; q by Benjamini and Hochberg over the whole "
+        f"table. {text.sentence}"
+    )
+    return _Test(p, model_error, text, said)
+
+
+def _without_heads(text: TextComparison) -> str:
+    if text.weak:
+        return (
             "p and q are not estimable: this model has neither refitted text heads nor fields "
-            "without meaning in its training captions to compare with."
+            f"without meaning in its training captions to compare with. {text.sentence}"
         )
-    plan = _placebo_plan(inputs, fields)
-    if not plan.enough:
-        return nothing, (
-            f"p and q are not estimable: the placebo edits span only {plan.df} independent "
-            f"directions, fewer than {MIN_DEGREES_OF_FREEDOM}."
-        )
-    captions = list(
-        dict.fromkeys(
-            caption(record) for edit in plan.edits for record in (edit.before, edit.after)
-        )
-    )
-    texts = inputs.model.encode_text(captions)
-    readouts: dict[str, NDArray[np.float64]] = {}
-    for done, (words, text) in enumerate(zip(captions, texts, strict=True)):
-        yield Progress(done, len(captions), "Placebo edits", "captions")
-        found = _ask_sample(inputs, sample, text, inputs.k)
-        readouts[words] = inputs.scale.standardise(
-            mean_of_neighbours(inputs.question.atlas.expression, found)
-        )
-    labels = inputs.labels.labels[sample]
-    shifts = np.stack(
-        [
-            niche_means(
-                readouts[caption(edit.after)] - readouts[caption(edit.before)],
-                labels,
-                inputs.niche_numbers,
-                MIN_NICHE_PATCHES,
-            )
-            for edit in plan.edits
-        ]
-    )
-    matched = "matched" if plan.matched else "not matched"
-    return compare_with_placebo(shift, shifts, plan.df), (
-        f"p and q compare the edit with {len(plan.edits)} placebo edits (fields without meaning "
-        f"that the model read in training; {plan.df} independent directions; {matched} in "
-        "patients per level)."
-    )
-
-
-def _placebo_plan(inputs: ShiftInputs, fields: Mapping[str, Any]) -> PlaceboPlan:
-    atlas, edit, records = inputs.question.atlas, inputs.edit, inputs.evidence.records
-    carried = {"before": np.ones(len(records.patients), bool)}
-    carried["after"] = carried["before"].copy()
-    for field, value in edit.after.items():
-        carried["after"] &= records.carry(field, value, against=edit.before[field])
-        carried["before"] &= records.carry(field, edit.before[field], against=value)
-    return plan_placebo_edits(
-        edit.baseline,
-        fields,
-        n_fields=len(edit.after),
-        edited_fields=tuple(edit.after),
-        patients_per_level={
-            field: atlas.values_of(field) for field in fields if field in atlas.fields
-        },
-        edit_patients=(int(carried["before"].sum()), int(carried["after"].sum())),
-        seed=inputs.seed,
+    if not np.isfinite(text.verdict.p).any():
+        return f"p and q are not estimable: this model has no refitted text heads. {text.sentence}"
+    return (
+        "p compares the shift with the usual size of placebo shifts (t scaled by them), since this "
+        "model has no refitted text heads; q by Benjamini and Hochberg over the whole table. "
+        f"{text.sentence}"
     )
 
 
@@ -325,7 +255,7 @@ def _contrast(inputs: ShiftInputs) -> tuple[Contrast, tuple[str, ...], list[str]
         inputs.others.records,
         inputs.edit.before,
         inputs.edit.after,
-        not_adjusted=tuple(inputs.model.card.get("placebo_fields") or ()),
+        not_adjusted=fields_without_meaning(inputs.model.card),
     )
     contrast = contrast_patients(
         (means - inputs.scale.mean) / inputs.scale.sd, comparison, seed=inputs.seed

@@ -39,6 +39,11 @@ COLUMNS = (
     "contrast_high",
     "contrast_p",
     "supported",
+    "se_atlas",
+    "se_model",
+    "wording_sd",
+    "published_p",
+    "published_q",
 )
 
 
@@ -58,6 +63,12 @@ class ShiftFigures:
         Test against irrelevant text, rank among placebo edits, their scale.
     contrast : Contrast
         Difference between atlas patients.
+    atlas_error, model_error : ndarray of float64
+        Standard error over resampled atlases, and SD over refitted text heads.
+    wording_sd : ndarray of float64
+        SD of the shift over wordings of the edit.
+    published_p : ndarray of float64
+        Signed-rank test over patches, for comparison only.
     """
 
     n: NDArray[np.int64]
@@ -69,6 +80,10 @@ class ShiftFigures:
     placebo_p: NDArray[np.float64]
     placebo_scale: NDArray[np.float64]
     contrast: Contrast
+    atlas_error: NDArray[np.float64]
+    model_error: NDArray[np.float64]
+    wording_sd: NDArray[np.float64]
+    published_p: NDArray[np.float64]
 
     @property
     def shift(self) -> NDArray[np.float64]:
@@ -126,5 +141,10 @@ def shift_table(
         "contrast_high": figures.contrast.high,
         "contrast_p": figures.contrast.p,
         "supported": supported,
+        "se_atlas": figures.atlas_error,
+        "se_model": figures.model_error,
+        "wording_sd": figures.wording_sd,
+        "published_p": figures.published_p,
+        "published_q": benjamini_hochberg(figures.published_p),
     }
     return pd.DataFrame({name: np.ravel(columns[name]) for name in COLUMNS})
