@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from fake_model import FakeModel
 from slide_bench import RECORD
 
 from napari_haiku.encoding.request import EncodeOptions, EncodeRequest
@@ -23,6 +24,14 @@ from napari_haiku.images.reading import open_image
 def test_impossible_options_are_refused(options, said):
     with pytest.raises(HaikuError, match=said):
         EncodeOptions(**options)
+
+
+def test_patches_are_the_tissue_the_model_reads_unless_asked_otherwise():
+    model = FakeModel()
+    model.pixel_size_um, model.patch_px = 0.3775, 256
+    assert EncodeOptions().sides_um(model) == (96.64, 96.64)
+    assert EncodeOptions(patch_um=50.0).sides_um(model) == (50.0, 96.64)
+    assert EncodeOptions(stride_um=67.6).sides_um(model) == (96.64, 67.6)
 
 
 def test_options_are_named(tmp_path):

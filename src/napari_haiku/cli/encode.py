@@ -41,8 +41,8 @@ def encode(
     ] = None,
     markers: MarkersOption = None,
     pixel_size: PixelSizeOption = None,
-    patch_um: PatchOption = 100.0,
-    stride_um: StrideOption = 100.0,
+    patch_um: PatchOption = None,
+    stride_um: StrideOption = None,
     region: Annotated[
         str | None,
         typer.Option("--region", help="Only patches centred in this box.", metavar="X0,Y0,X1,Y1"),

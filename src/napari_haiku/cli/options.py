@@ -18,9 +18,19 @@ DeviceOption = Annotated[
 BatchSizeOption = Annotated[
     int, typer.Option("--batch-size", help="Patches per pass through the model.", min=1)
 ]
-PatchOption = Annotated[float, typer.Option("--patch-um", help="Side of a patch in um.")]
+PatchOption = Annotated[
+    float | None,
+    typer.Option(
+        "--patch-um", help="Side of a patch in um; what the model reads by default.", metavar="UM"
+    ),
+]
 StrideOption = Annotated[
-    float, typer.Option("--stride-um", help="Step from one patch to the next in um.")
+    float | None,
+    typer.Option(
+        "--stride-um",
+        help="Step from one patch to the next in um; one patch of the model by default.",
+        metavar="UM",
+    ),
 ]
 PixelSizeOption = Annotated[
     float | None,

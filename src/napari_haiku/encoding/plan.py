@@ -54,6 +54,7 @@ def images_of(request: EncodeRequest) -> dict[str, SlideImage]:
 
 def inputs_of(request: EncodeRequest, model: TissueModel) -> dict[str, Any]:
     """Collect what decides the content of an encoding; cheap to compare."""
+    patch_um, stride_um = request.sides_um(model)
     return {
         "slide_id": request.slide_id,
         "patient_id": request.patient,
@@ -68,8 +69,8 @@ def inputs_of(request: EncodeRequest, model: TissueModel) -> dict[str, Any]:
         "markers": list(request.mif.used_markers) if request.mif is not None else [],
         "model": {"name": model.name, "fingerprint": model.fingerprint},
         "geometry": {
-            "patch_um": float(request.patch_um),
-            "stride_um": float(request.stride_um),
+            "patch_um": patch_um,
+            "stride_um": stride_um,
             "min_tissue": float(request.min_tissue),
             "region_um": None
             if request.region_um is None
@@ -100,7 +101,7 @@ def make_plan(
             f"The model {model.name} has no tower for these images: choose another model."
         )
     mask = tissue_mask(images.get("he") or images["mif"])
-    grid = _grid(request, mask)
+    grid = _grid(request, model, mask)
     scaling = None if request.mif is None else _scaling(request.mif, mask, model)
     record = inputs["record"]
     words = caption(record) if record else ""
@@ -153,12 +154,13 @@ def make_plan(
     return Plan(grid, attributes, None if text is None else np.asarray(text, np.float32))
 
 
-def _grid(request: EncodeRequest, mask: TissueMask) -> PatchGrid:
+def _grid(request: EncodeRequest, model: TissueModel, mask: TissueMask) -> PatchGrid:
+    patch_um, stride_um = request.sides_um(model)
     grid = make_grid(
         request.he,
         request.mif,
-        patch_um=request.patch_um,
-        stride_um=request.stride_um,
+        patch_um=patch_um,
+        stride_um=stride_um,
         min_tissue=request.min_tissue,
         mask=mask,
     )

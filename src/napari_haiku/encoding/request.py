@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_haiku.images.slide_image import SlideImage
+    from napari_haiku.model.base import TissueModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,24 +22,24 @@ class EncodeOptions:
 
     Parameters
     ----------
-    patch_um : float
-        Side of a patch in um.
-    stride_um : float
-        Step from one patch to the next in um.
+    patch_um : float, optional
+        Side of a patch in um; the tissue square that the model reads when absent.
+    stride_um : float, optional
+        Step from one patch to the next in um; one patch of the model when absent.
     min_tissue : float
         Least share of a patch that must be tissue, 0 to 1.
     batch_size : int
         Patches per pass through the towers.
     """
 
-    patch_um: float = 100.0
-    stride_um: float = 100.0
+    patch_um: float | None = None
+    stride_um: float | None = None
     min_tissue: float = 0.5
     batch_size: int = 64
 
     def __post_init__(self) -> None:
         for name, value in (("patch size", self.patch_um), ("step", self.stride_um)):
-            if not 0 < value < 1e6:
+            if value is not None and not 0 < value < 1e6:
                 raise HaikuError(f"The {name} must be a positive number of um, not {value}.")
         if not 0 <= self.min_tissue <= 1:
             raise HaikuError(
@@ -46,6 +47,14 @@ class EncodeOptions:
             )
         if self.batch_size < 1:
             raise HaikuError(f"The batch size must be at least 1, not {self.batch_size}.")
+
+    def sides_um(self, model: TissueModel) -> tuple[float, float]:
+        """Patch side and step in um, as asked for or else as `model` reads tissue."""
+        # A product of pixels and pixel size ends in noise that would be read as another size.
+        own = round(model.patch_um, 6)
+        patch = own if self.patch_um is None else self.patch_um
+        step = own if self.stride_um is None else self.stride_um
+        return float(patch), float(step)
 
 
 @dataclass(frozen=True, kw_only=True)
