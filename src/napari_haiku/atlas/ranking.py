@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from napari_haiku.atlas.collecting import Collector, Found
+from napari_haiku.atlas.exact_scores import exact_scores
+from napari_haiku.atlas.products import accurate_product, choose_product
 
-QUERY_BLOCK = 1024
-GALLERY_BLOCK = 16384
-# Candidates kept beyond k, so that rounding of the fast scores can almost never
-# push a true hit out; where it could, the query is scored again exactly.
+if TYPE_CHECKING:
+    from napari_haiku.atlas.products import Product
+
+QUERY_BLOCK = 4096
+# Candidates collected beyond k, so that rounding of the fast scores can almost never
+# push a true hit out; where it could, the query is scored again.
 _SPARE = 32
-_PAIRS_AT_ONCE = 32768
-_GAP_QUERIES = 128
+_ROWS_AT_ONCE = 16384
+# Where the fast product leaves more queries open than this, a more exact one is used at once.
+_TOO_MANY_OPEN = 0.25
 
 Indices = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -43,6 +47,21 @@ class Gap:
     positions_um: NDArray[np.float64]
     queries_um: NDArray[np.float64]
     gap_um: float
+
+    def of_queries(self, queries: slice | Indices) -> Gap:
+        """Take the gap of some of the queries."""
+        return Gap(self.rows, self.positions_um, self.queries_um[queries], self.gap_um)
+
+    def drops(self, query: Indices, rows: Indices) -> NDArray[np.bool_]:
+        """Which pairs of a query and a gallery row are out."""
+        out = np.zeros(len(rows), bool)
+        if not len(self.rows):
+            return out
+        place = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
+        own = np.flatnonzero(self.rows[place] == rows)
+        apart = self.queries_um[query[own]] - self.positions_um[place[own]]
+        out[own] = (apart**2).sum(axis=1) < self.gap_um**2
+        return out
 
     def too_close(self, queries: slice, first: int, last: int) -> tuple[slice, NDArray[np.bool_]]:
         """Which of the rows [first, last) are out for each of some queries."""
@@ -88,13 +107,12 @@ def best_rows(
     scores = np.full((len(queries), k), np.nan, np.float32)
     if not len(rows):
         return indices, scores
-    task = _Task(queries, gallery, rows, gap)
-    for start in range(0, len(queries), QUERY_BLOCK):
-        block = slice(start, min(start + QUERY_BLOCK, len(queries)))
-        found, exact = task.search(block, k)
-        width = min(k, found.shape[1])
-        indices[block, :width] = found[:, :width]
-        scores[block, :width] = exact[:, :width]
+    product = choose_product(float(len(queries)) * len(rows), queries.shape[1])
+    open_ = _search(queries, gallery, rows, k, gap, product, indices, scores)
+    if len(open_) and (accurate := accurate_product(product)) is not product:
+        open_ = _again(queries, gallery, rows, k, gap, accurate, indices, scores, open_)
+    for query in open_:
+        _exhaustive(queries, gallery, rows, k, gap, indices, scores, int(query))
     return indices, scores
 
 
@@ -154,140 +172,121 @@ def best_rows_of_slides(
     return indices, scores
 
 
-@dataclass(frozen=True)
-class _Task:
-    queries: NDArray[np.float32]
-    gallery: NDArray[Any]
-    rows: Indices
-    gap: Gap | None
+def sorted_pairs(
+    query_of: Indices, rows: Indices, scores: Scores, queries: int, k: int
+) -> tuple[Indices, Scores]:
+    """Best k rows of each query out of scored pairs, ties by lower row.
 
-    def search(self, block: slice, k: int) -> tuple[Indices, Scores]:
-        queries = self.queries[block]
-        room = min(k + _SPARE, len(self.rows))
-        found, cut, longest = self._candidates(block, room)
-        exact = self._exact(queries, found)
-        found, exact = _sorted(found, exact)
-        if room < len(self.rows):
-            # Whoever was dropped scored at most `cut` by the fast product.
-            slack = _rounding(queries, longest)
-            unsure = ~(cut + slack < exact[:, k - 1]) & ~np.isneginf(cut)
-            for query in np.flatnonzero(unsure):
-                full = self._exhaustive(block.start + int(query), k)
-                found[query, :k], exact[query, :k] = full
-        return found[:, :k], exact[:, :k]
+    Parameters
+    ----------
+    query_of, rows : ndarray of int64, shape (p,)
+        The pairs.
+    scores : ndarray of float32, shape (p,)
+        Their scores.
+    queries : int
+        How many queries there are.
+    k : int
+        How many to keep.
 
-    def _candidates(self, block: slice, room: int) -> tuple[Indices, Scores, float]:
-        """Best `room` candidates by the fast product, the score of the last, longest vector."""
-        queries = self.queries[block]
-        best = np.full((len(queries), room), -1, np.int64)
-        score = np.full((len(queries), room), -np.inf, np.float32)
-        longest = 0.0
-        for part in _growing_blocks(len(self.rows)):
-            rows = self.rows[part]
-            vectors = self._block(rows)
-            longest = max(longest, float(np.sqrt(np.einsum("ij,ij->i", vectors, vectors).max())))
-            fast = queries @ vectors.T
-            self._drop_too_close(fast, block, rows)
-            _merge(best, score, fast, rows)
-        return best, score[:, -1], longest
-
-    def _block(self, rows: Indices) -> NDArray[np.float32]:
-        """Vectors of ascending rows, read in one piece where they lie together."""
-        if rows[-1] - rows[0] + 1 == len(rows):
-            return np.asarray(self.gallery[rows[0] : rows[-1] + 1], np.float32)
-        return np.asarray(self.gallery[rows], np.float32)
-
-    def _drop_too_close(self, fast: Scores, block: slice, rows: Indices) -> None:
-        if self.gap is None or not len(rows):
-            return
-        for start in range(block.start, block.stop, _GAP_QUERIES):
-            some = slice(start, min(start + _GAP_QUERIES, block.stop))
-            part, out = self.gap.too_close(some, int(rows[0]), int(rows[-1]) + 1)
-            query, near = np.nonzero(out)
-            place = np.searchsorted(rows, self.gap.rows[part][near])
-            fast[query + start - block.start, place] = -np.inf
-
-    def _exact(self, queries: NDArray[np.float32], found: Indices) -> Scores:
-        exact = np.full(found.shape, -np.inf, np.float32)
-        query, place = np.nonzero(found >= 0)
-        for start in range(0, len(query), _PAIRS_AT_ONCE):
-            some = slice(start, start + _PAIRS_AT_ONCE)
-            vectors = np.asarray(self.gallery[found[query[some], place[some]]], np.float64)
-            vectors *= queries[query[some]]
-            exact[query[some], place[some]] = vectors.sum(axis=1)
-        return exact
-
-    def _exhaustive(self, query: int, k: int) -> tuple[Indices, Scores]:
-        """Score every candidate of one query exactly."""
-        block = slice(query, query + 1)
-        scores = np.empty((1, len(self.rows)), np.float32)
-        for start in range(0, len(self.rows), GALLERY_BLOCK):
-            rows = self.rows[start : start + GALLERY_BLOCK]
-            part = self._exact(self.queries[block], rows[None])
-            self._drop_too_close(part, block, rows)
-            scores[:, start : start + len(rows)] = part
-        order = np.argsort(-scores[0], kind="stable")[:k]
-        found = np.where(np.isneginf(scores[0, order]), -1, self.rows[order])
-        return found, scores[0, order]
-
-
-def _growing_blocks(n: int) -> Iterator[slice]:
-    """Cut n rows into blocks, small ones first.
-
-    A small block already gives a bound that most later candidates miss, so
-    that few have to be sorted.
+    Returns
+    -------
+    indices, scores
+        As :func:`best_rows`.
     """
-    start = 0
-    while start < n:
-        size = min(max(start, GALLERY_BLOCK // 16), GALLERY_BLOCK)
-        yield slice(start, min(start + size, n))
-        start += size
+    order = np.lexsort((rows, -scores, query_of))
+    query_of, rows, scores = query_of[order], rows[order], scores[order]
+    rank = np.arange(len(order)) - np.searchsorted(query_of, query_of)
+    kept = rank < k
+    indices = np.full((queries, k), -1, np.int64)
+    found = np.full((queries, k), np.nan, np.float32)
+    indices[query_of[kept], rank[kept]] = rows[kept]
+    found[query_of[kept], rank[kept]] = scores[kept]
+    return indices, found
 
 
-def _merge(best: Indices, score: Scores, fast: Scores, rows: Indices) -> None:
-    """Bring the best of a block into the running best, in place, best first."""
-    room = best.shape[1]
-    better = fast > score[:, -1:]
-    if len(rows) > room and np.count_nonzero(better) > 4 * room * len(best):
-        better &= _top(fast, room)
-    query, place = np.divmod(np.flatnonzero(better), len(rows))
-    if not len(query):
-        return
-    changed = np.unique(query)
-    here = np.repeat(changed, room)
-    all_query = np.concatenate([here, query])
-    all_rows = np.concatenate([best[changed].ravel(), rows[place]])
-    all_score = np.concatenate([score[changed].ravel(), fast[query, place]])
-    order = np.lexsort((all_rows, -all_score, all_query))
-    all_query = all_query[order]
-    rank = np.arange(len(order)) - np.searchsorted(all_query, all_query)
-    keep = order[rank < room]
-    best[changed] = all_rows[keep].reshape(-1, room)
-    score[changed] = all_score[keep].reshape(-1, room)
+def _search(
+    queries: NDArray[np.float32],
+    gallery: NDArray[Any],
+    rows: Indices,
+    k: int,
+    gap: Gap | None,
+    product: Product,
+    indices: Indices,
+    scores: Scores,
+) -> Indices:
+    """Fill in the answers, and return the queries that the fast product left open."""
+    collector = Collector(gallery, rows, product)
+    accurate = accurate_product(product)
+    open_: list[Indices] = []
+    for start in range(0, len(queries), QUERY_BLOCK):
+        block = slice(start, min(start + QUERY_BLOCK, len(queries)))
+        near = None if gap is None else gap.of_queries(block)
+        found = collector.collect(queries[block], k + _SPARE, near)
+        pairs = _contenders(found, k)
+        query, place = found.query[pairs], found.rows[pairs]
+        exact = exact_scores(queries[block], gallery, query, place)
+        indices[block], scores[block] = sorted_pairs(query, place, exact, len(found.floor), k)
+        last = np.where(np.isnan(scores[block, -1]), -np.inf, scores[block, -1])
+        # Whoever was not collected scores less than the floor by the fast product.
+        unsure = ~(found.floor + found.error < last) & ~np.isneginf(found.floor)
+        open_.append(start + np.flatnonzero(unsure))
+        if accurate is not collector.product and unsure.mean() > _TOO_MANY_OPEN:
+            collector = Collector(gallery, rows, accurate)
+    return np.concatenate(open_)
 
 
-def _top(fast: Scores, room: int) -> NDArray[np.bool_]:
-    """Mark the `room` largest of each row, of equal ones the first."""
-    floor = np.partition(fast, fast.shape[1] - room, axis=1)[:, -room, None]
-    top: NDArray[np.bool_] = fast >= floor
-    crowded = np.flatnonzero(np.count_nonzero(top, axis=1) > room)
-    for query in crowded:
-        level = np.flatnonzero(fast[query] == floor[query])
-        above = np.count_nonzero(fast[query] > floor[query])
-        top[query, level[room - above :]] = False
-    return top
+def _contenders(found: Found, k: int) -> Indices:
+    """Pairs that can be among the best k, by what the fast product says and its error."""
+    order = np.lexsort((-found.score, found.query))
+    ordered = found.query[order]
+    first = np.searchsorted(ordered, np.arange(len(found.floor)))
+    last = np.searchsorted(ordered, np.arange(len(found.floor)), side="right")
+    bar = np.full(len(found.floor), -np.inf)
+    many = np.flatnonzero(last - first > k)
+    bar[many] = found.score[order[first[many] + k - 1]] - 2 * found.error[many]
+    # A bar lower than the floor lets everyone through.
+    kept: Indices = np.flatnonzero(found.score >= bar[found.query])
+    return kept[np.argsort(found.query[kept], kind="stable")]
 
 
-def _sorted(found: Indices, exact: Scores) -> tuple[Indices, Scores]:
-    last = np.where(found < 0, np.iinfo(np.int64).max, found)
-    order = np.lexsort((last, -exact), axis=1)
-    found = np.take_along_axis(found, order, axis=1)
-    exact = np.take_along_axis(exact, order, axis=1)
-    return found, np.where(found < 0, np.float32(np.nan), exact)
+def _again(
+    queries: NDArray[np.float32],
+    gallery: NDArray[Any],
+    rows: Indices,
+    k: int,
+    gap: Gap | None,
+    product: Product,
+    indices: Indices,
+    scores: Scores,
+    open_: Indices,
+) -> Indices:
+    """Search once more for single queries, and return those still open."""
+    some_indices, some_scores = indices[open_], scores[open_]
+    near = None if gap is None else gap.of_queries(open_)
+    still = _search(queries[open_], gallery, rows, k, near, product, some_indices, some_scores)
+    indices[open_], scores[open_] = some_indices, some_scores
+    return open_[still]
 
 
-def _rounding(queries: NDArray[np.float32], longest: float) -> NDArray[np.float64]:
-    """Bound on how far fast and exact scores of one pair can lie apart, per query."""
-    length = np.sqrt(np.einsum("ij,ij->i", queries, queries, dtype=np.float64))
-    bound: NDArray[np.float64] = (queries.shape[1] + 4) * 2.0**-24 * length * longest
-    return bound
+def _exhaustive(
+    queries: NDArray[np.float32],
+    gallery: NDArray[Any],
+    rows: Indices,
+    k: int,
+    gap: Gap | None,
+    indices: Indices,
+    scores: Scores,
+    query: int,
+) -> None:
+    """Score every candidate of one query exactly."""
+    question = queries[query : query + 1]
+    exact = np.empty(len(rows), np.float32)
+    nobody = np.zeros(len(rows), np.int64)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        exact[part] = exact_scores(question, gallery, nobody[part], rows[part])
+    kept = np.ones(len(rows), bool)
+    if gap is not None:
+        kept = ~gap.drops(nobody + query, rows)
+    found = sorted_pairs(nobody[kept], rows[kept], exact[kept], 1, k)
+    indices[query], scores[query] = found[0][0], found[1][0]

@@ -1,0 +1,115 @@
+"""Dot products of chosen pairs, to the last bit the same however they are computed.
+
+The score of a pair is the product of a float32 query with a float16 vector, summed in float64 and
+rounded to float32. A fast sum in another order differs by less than a bound; where the bound
+leaves the rounding open, which is rare, the pair is summed again in the order that counts.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_haiku.atlas.widening import widen
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PAIRS_AT_ONCE = 4096
+_ROWS_AT_ONCE = 256
+_PAIRS_FOR_THREADS = 8192
+
+
+def exact_scores(
+    queries: NDArray[np.float32],
+    gallery: NDArray[Any],
+    query_of: NDArray[np.int64],
+    rows: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """Score pairs of a query and a gallery row.
+
+    Parameters
+    ----------
+    queries : ndarray of float32, shape (q, d)
+        Queries.
+    gallery : ndarray, shape (n, d)
+        Candidates, for example a float16 memory map.
+    query_of : ndarray of int64, shape (p,)
+        Query of each pair, ascending.
+    rows : ndarray of int64, shape (p,)
+        Gallery row of each pair.
+
+    Returns
+    -------
+    ndarray of float32, shape (p,)
+    """
+    scores = np.empty(len(rows), np.float32)
+    parts = [slice(start, start + PAIRS_AT_ONCE) for start in range(0, len(rows), PAIRS_AT_ONCE)]
+
+    def score(part: slice) -> None:
+        scores[part] = _score(queries, gallery, query_of[part], rows[part])
+
+    if len(rows) > _PAIRS_FOR_THREADS and _threads() > 1:
+        # Gathering and summing leave Python's lock free.
+        with ThreadPoolExecutor(_threads()) as pool:
+            list(pool.map(score, parts))
+    else:
+        for part in parts:
+            score(part)
+    return scores
+
+
+def sum_error(queries: NDArray[np.float32], longest: float) -> NDArray[np.float64]:
+    """Bound on how far two float64 sums of one pair lie apart, per query."""
+    length = np.sqrt(np.einsum("ij,ij->i", queries, queries, dtype=np.float64))
+    bound: NDArray[np.float64] = 2.1 * (queries.shape[1] + 4) * 2.0**-53 * length * longest
+    return bound
+
+
+def _score(
+    queries: NDArray[np.float32],
+    gallery: NDArray[Any],
+    query_of: NDArray[np.int64],
+    rows: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    sums = np.empty(len(rows))
+    longest = 0.0
+    asked, first = np.unique(query_of, return_index=True)
+    last = np.append(first[1:], len(rows))
+    for query, begin, end in zip(asked, first, last, strict=True):
+        question = queries[query].astype(np.float64)
+        for start in range(begin, end, _ROWS_AT_ONCE):
+            stop = min(start + _ROWS_AT_ONCE, end)
+            vectors = widen(gallery[rows[start:stop]]).astype(np.float64)
+            longest = max(longest, float(np.einsum("ij,ij->i", vectors, vectors).max()))
+            np.dot(vectors, question, out=sums[start:stop])
+    error = sum_error(queries[asked], np.sqrt(longest))[np.searchsorted(asked, query_of)]
+    scores = sums.astype(np.float32)
+    # Also true where a sum is no number: the last word is the plain sum's.
+    open_ = ~((sums - error).astype(np.float32) == (sums + error).astype(np.float32))
+    for start in range(0, np.count_nonzero(open_), _ROWS_AT_ONCE):
+        some = np.flatnonzero(open_)[start : start + _ROWS_AT_ONCE]
+        scores[some] = plain_scores(queries[query_of[some]], gallery[rows[some]])
+    return scores
+
+
+def plain_scores(queries: NDArray[np.float32], vectors: NDArray[Any]) -> NDArray[np.float32]:
+    """Score pairs row by row in the order of summation that counts."""
+    products = np.asarray(vectors, np.float64)
+    result: NDArray[np.float32] = (products * queries).sum(axis=1).astype(np.float32)
+    return result
+
+
+@cache
+def _threads() -> int:
+    """Threads to use: as many as the process may, or as OMP_NUM_THREADS says."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:
+        cores = os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(cores, int(asked)) if asked.isdigit() else cores)
