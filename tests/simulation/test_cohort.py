@@ -10,6 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from napari_haiku.errors import HaikuError
@@ -17,6 +18,7 @@ from napari_haiku.images.reading import open_image
 from napari_haiku.jobs import run_job
 from napari_haiku.simulation import cohort
 from napari_haiku.simulation.cohort import SimulateRequest, simulate_cohort
+from napari_haiku.simulation.difficulty import PRESETS
 from napari_haiku.simulation.neutral import PLACEBO, TWINS
 from napari_haiku.simulation.record import draw_patient
 from napari_haiku.simulation.vocabulary import MARKERS
@@ -176,6 +178,7 @@ def test_a_damaged_settings_file_is_refused(tmp_path: Path, text: str) -> None:
         ({"seed": -1}, "negative"),
         ({"workers": 0}, "workers"),
         ({"field_um": (10.0, 10.0)}, "between 100 and 8000"),
+        ({"image_format": "jpeg"}, "'jpeg': choose ome-tiff or ome-zarr"),
     ],
 )
 def test_impossible_requests_are_refused_before_anything_is_written(
@@ -192,6 +195,37 @@ def test_workers_write_the_same_bytes(made, tmp_path: Path) -> None:
     here = replace(request, output=tmp_path / "parallel", workers=2)
     assert run_job(simulate_cohort(here)).resumed_from == 0
     assert _files(here.output) == _files(request.output)
+
+
+def test_the_same_cohort_as_ome_zarr(made, tmp_path: Path) -> None:
+    request, _ = made
+    here = replace(request, output=tmp_path / "zarr", image_format="ome-zarr")
+    result = run_job(simulate_cohort(here))
+    with result.manifest.open(newline="", encoding="utf-8") as stream:
+        row = next(csv.DictReader(stream))
+    assert row["he"].endswith("_he.ome.zarr")
+    mif, other = (
+        open_image(folder / "images" / f"slide_00000_mif.{end}")
+        for folder, end in ((here.output, "ome.zarr"), (request.output, "ome.tif"))
+    )
+    assert mif.markers == other.markers
+    assert np.array_equal(np.asarray(mif.levels[0]), np.asarray(other.levels[0]))
+    assert open_image(here.output / row["he"]).modality == "he"
+    with pytest.raises(HaikuError, match="format 'ome-zarr' not 'ome-tiff'"):
+        run_job(simulate_cohort(replace(here, image_format="ome-tiff")))
+    shutil.rmtree(here.output / "images" / "slide_00001_he.ome.zarr")
+    before = _files(here.output)
+    assert run_job(simulate_cohort(here)).resumed_from == 1
+    assert before.items() < _files(here.output).items()
+
+
+def test_an_earlier_generator_knew_one_difficulty(made, tmp_path: Path) -> None:
+    request, _ = made
+    here = replace(request, output=tmp_path / "old")
+    shutil.copytree(request.output, here.output)
+    _as_generator_one_left_it(here.output)
+    with pytest.raises(HaikuError, match="preset 'standard' not 'hard'"):
+        run_job(simulate_cohort(replace(here, difficulty=PRESETS["hard"])))
 
 
 def test_a_dead_worker_is_told_in_a_sentence(

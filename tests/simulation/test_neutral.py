@@ -21,7 +21,7 @@ from napari_haiku.simulation.neutral import (
 )
 from napari_haiku.simulation.record import draw_patient
 
-_PATIENTS = 800
+_PATIENTS = 600
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,20 @@ def simulate(
         str,
         typer.Option("--field-um", help="Width and height of each slide.", metavar="W,H"),
     ] = "600,600",
+    preset: Annotated[
+        str,
+        typer.Option(
+            "--preset",
+            help="How hard: easy, standard or hard (noise, stain, registration, panels, effects).",
+        ),
+    ] = "standard",
+    confounding: Annotated[
+        bool,
+        typer.Option("--confounding", help="Let sites differ in their stages, not in stain alone."),
+    ] = False,
+    image_format: Annotated[
+        str, typer.Option("--format", help="Of the images: ome-tiff or ome-zarr.")
+    ] = "ome-tiff",
     workers: Annotated[
         int, typer.Option("--workers", help="Processes that work side by side.", min=1)
     ] = 1,
@@ -29,6 +43,7 @@ def simulate(
     kept = "Finished slides are kept; the same command goes on from there."
     with reporting(as_json, debug, kept=kept) as report:
         from napari_haiku.simulation.cohort import SimulateRequest, simulate_cohort
+        from napari_haiku.simulation.difficulty import difficulty_preset
 
         made = report.run(
             simulate_cohort(
@@ -38,6 +53,8 @@ def simulate(
                     seed=seed,
                     field_um=(width, height),
                     workers=workers,
+                    difficulty=difficulty_preset(preset, confounding=confounding),
+                    image_format=image_format,
                 )
             )
         )
@@ -54,6 +71,8 @@ def simulate(
                 "markers": made.markers,
                 "resumed_from": made.resumed_from,
                 "renewed_from": made.renewed_from,
+                "preset": preset,
+                "confounding": confounding,
                 "seed": seed,
             },
             told,

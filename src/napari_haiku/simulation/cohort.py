@@ -8,12 +8,17 @@ import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.jobs import Job, Progress
+from napari_haiku.simulation.difficulty import (
+    STANDARD,
+    Difficulty,
+    difficulty_settings,
+)
 from napari_haiku.simulation.neutral import PLACEBO, TWINS
 from napari_haiku.simulation.patient import (
     HE_PIXEL_UM,
@@ -24,6 +29,7 @@ from napari_haiku.simulation.patient import (
 from napari_haiku.simulation.record import draw_patient
 from napari_haiku.simulation.vocabulary import MARKERS
 from napari_haiku.simulation.writing import he_file, mif_file
+from napari_haiku.simulation.writing_zarr import write_he_zarr, write_mif_zarr
 from napari_haiku.storage import speaking, write_bytes, write_json, write_text
 
 if TYPE_CHECKING:
@@ -35,6 +41,7 @@ _SAME_PIXELS = (1,)
 MANIFEST = "cohort.csv"
 SETTINGS = "simulation.json"
 _IMAGES = "images"
+FORMATS: dict[str, str] = {"ome-tiff": "ome.tif", "ome-zarr": "ome.zarr"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,11 @@ class SimulateRequest:
     field_um : tuple of float
         Width and height of each slide in um.
     workers : int
-        Processes that work side by side.
+        Processes that work side by side; their number changes no byte.
+    difficulty : Difficulty
+        Knobs of the cohort; see :mod:`~napari_haiku.simulation.difficulty`.
+    image_format : {"ome-tiff", "ome-zarr"}
+        Of the images.
     """
 
     output: Path
@@ -60,6 +71,8 @@ class SimulateRequest:
     seed: int
     field_um: tuple[float, float] = (600.0, 600.0)
     workers: int = 1
+    difficulty: Difficulty = STANDARD
+    image_format: str = "ome-tiff"
 
 
 @dataclass(frozen=True)
@@ -73,7 +86,7 @@ class SimulatedCohort:
     patients : int
         Slides in the cohort.
     markers : tuple of str
-        Markers of every slide.
+        Markers of the cohort; a slide has those of its panel.
     resumed_from : int
         Slides that an earlier run had finished.
     renewed_from : int or None
@@ -120,11 +133,11 @@ def simulate_cohort(request: SimulateRequest) -> Job[SimulatedCohort]:
     with speaking(output / _IMAGES):
         (output / _IMAGES).mkdir(parents=True, exist_ok=True)
     renewed_from = _claim(output, request)
-    missing = [index for index in range(request.patients) if not _finished(output, index)]
+    missing = [index for index in range(request.patients) if not _finished(request, index)]
     resumed = request.patients - len(missing)
     done = resumed
     yield Progress(done, request.patients, "Simulating", "slides")
-    for _ in _made(output, request, missing):
+    for _ in _made(request, missing):
         done += 1
         yield Progress(done, request.patients, "Simulating", "slides")
     manifest = output / MANIFEST
@@ -148,6 +161,10 @@ def _check(request: SimulateRequest) -> None:
         raise HaikuError(f"Seed {request.seed} is negative: choose 0 or larger.")
     if request.workers < 1:
         raise HaikuError(f"{request.workers} workers cannot do anything: choose at least 1.")
+    if request.image_format not in FORMATS:
+        raise HaikuError(
+            f"Images cannot be written as {request.image_format!r}: choose {' or '.join(FORMATS)}."
+        )
     check_field(request.field_um)
 
 
@@ -158,6 +175,8 @@ def _settings(request: SimulateRequest) -> dict[str, Any]:
         "seed": request.seed,
         "field_um": [float(side) for side in request.field_um],
         "markers": list(MARKERS),
+        "format": request.image_format,
+        **difficulty_settings(request.difficulty),
     }
 
 
@@ -187,7 +206,9 @@ def _claim(output: Path, request: SimulateRequest) -> int | None:
     version = found.get("generator")
     earlier = version if version in _SAME_PIXELS else None
     if earlier is not None:
-        found = settings | found | {"generator": GENERATOR}
+        # It knew one difficulty and one format.
+        plain = replace(request, difficulty=STANDARD, image_format="ome-tiff")
+        found = _settings(plain) | found | {"generator": GENERATOR}
     differing = [name for name, value in settings.items() if found.get(name) != value]
     if differing:
         told = ", ".join(f"{name} {found.get(name)!r} not {settings[name]!r}" for name in differing)
@@ -198,26 +219,25 @@ def _claim(output: Path, request: SimulateRequest) -> int | None:
     return earlier
 
 
-def _paths(output: Path, index: int) -> tuple[Path, Path]:
-    name = slide_id(index)
-    return output / _IMAGES / f"{name}_he.ome.tif", output / _IMAGES / f"{name}_mif.ome.tif"
+def _paths(request: SimulateRequest, index: int) -> tuple[Path, Path]:
+    name, end = slide_id(index), FORMATS[request.image_format]
+    folder = Path(request.output) / _IMAGES
+    return folder / f"{name}_he.{end}", folder / f"{name}_mif.{end}"
 
 
-def _finished(output: Path, index: int) -> bool:
-    return all(path.exists() for path in _paths(output, index))
+def _finished(request: SimulateRequest, index: int) -> bool:
+    return all(path.exists() for path in _paths(request, index))
 
 
-def _made(output: Path, request: SimulateRequest, missing: list[int]) -> Iterator[int]:
+def _made(request: SimulateRequest, missing: list[int]) -> Iterator[int]:
     if request.workers == 1 or len(missing) < 2:
         for index in missing:
-            yield _make(output, request.seed, index, request.field_um)
+            yield _make(request, index)
         return
     # Forking a process that runs Qt or torch threads can hang, so start clean ones.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(request.workers, len(missing)), mp_context=context) as pool:
-        waiting = [
-            pool.submit(_make, output, request.seed, index, request.field_um) for index in missing
-        ]
+        waiting = [pool.submit(_make, request, index) for index in missing]
         try:
             for future in as_completed(waiting):
                 yield future.result()
@@ -231,26 +251,36 @@ def _made(output: Path, request: SimulateRequest, missing: list[int]) -> Iterato
                 future.cancel()
 
 
-def _make(output: Path, seed: int, index: int, field_um: tuple[float, float]) -> int:
-    slide = simulate_patient(seed, index, field_um=field_um)
-    he, mif = _paths(output, index)
-    write_bytes(he, he_file(slide.he, HE_PIXEL_UM))
-    write_bytes(mif, mif_file(slide.mif, slide.markers, MIF_PIXEL_UM))
+def _make(request: SimulateRequest, index: int) -> int:
+    slide = simulate_patient(
+        request.seed, index, field_um=request.field_um, difficulty=request.difficulty
+    )
+    he, mif = _paths(request, index)
+    if request.image_format == "ome-zarr":
+        # One of the two may stand from a run that was ended between them.
+        if not he.exists():
+            write_he_zarr(he, slide.he, HE_PIXEL_UM)
+        if not mif.exists():
+            write_mif_zarr(mif, slide.mif, slide.markers, MIF_PIXEL_UM)
+    else:
+        write_bytes(he, he_file(slide.he, HE_PIXEL_UM))
+        write_bytes(mif, mif_file(slide.mif, slide.markers, MIF_PIXEL_UM))
     return index
 
 
 def _manifest(request: SimulateRequest) -> str:
     rows = []
     for index in range(request.patients):
-        name = slide_id(index)
+        he, mif = _paths(request, index)
+        patient = draw_patient(request.seed, index, difficulty=request.difficulty)
         rows.append(
             {
-                "slide_id": name,
+                "slide_id": slide_id(index),
                 "patient_id": f"patient_{index:05d}",
-                "he": f"{_IMAGES}/{name}_he.ome.tif",
-                "mif": f"{_IMAGES}/{name}_mif.ome.tif",
+                "he": f"{_IMAGES}/{he.name}",
+                "mif": f"{_IMAGES}/{mif.name}",
                 "markers": "",
-                **draw_patient(request.seed, index).record,
+                **patient.record,
             }
         )
     without_effect = (*PLACEBO, *TWINS)

@@ -76,7 +76,7 @@ def render_mif(
     }
     picture = np.empty((len(MARKERS), *shape), np.uint8)
     batch = stream(patient.seed, patient.index, "mif gain")
-    gains = np.exp(0.08 * batch.standard_normal(len(MARKERS)))
+    gains = np.exp(0.08 * patient.difficulty.stain * batch.standard_normal(len(MARKERS)))
     for number, marker in enumerate(MARKERS):
         image = light[number]
         for (_, target), extra in spilt.items():
@@ -88,8 +88,9 @@ def render_mif(
         haze = smooth_field(rng, (shape[0] // 32 + 2, shape[1] // 32 + 2), 32, 120)
         image += _BACKGROUND * (1 + 0.12 * resample(haze, shape))
         spread = np.sqrt(image * np.float32(1 / _PHOTONS) + np.float32(_READ**2))
+        spread *= np.float32(patient.difficulty.noise)
         image += spread * rng.standard_normal(shape, dtype=np.float32)
-        low, high = _WINDOW.get(marker, _PLAIN_WINDOW)
+        low, high = window(marker)
         image -= np.float32(low)
         image *= np.float32(255 / (high - low))
         picture[number] = np.clip(image, 0, 255)
@@ -191,7 +192,7 @@ def expected_brightness(light: Float, marker: str) -> Float:
     marker : str
         Which channel's window.
     """
-    low, high = _WINDOW.get(marker, _PLAIN_WINDOW)
+    low, high = window(marker)
     light = light + np.float32(_BACKGROUND)
     above = light - np.float32(low)
     spread = np.sqrt(light * np.float32(1 / _PHOTONS) + np.float32(_READ**2))
@@ -201,6 +202,11 @@ def expected_brightness(light: Float, marker: str) -> Float:
     # The image stores whole numbers, cut off.
     bright = np.clip(above * np.float32(255 / (high - low)), 0, 255)
     return np.asarray(np.where(bright > 1, bright - 0.5, 0.5 * bright), np.float32)
+
+
+def window(marker: str) -> tuple[float, float]:
+    """Return the light that a channel's export shows as 0 and as 255."""
+    return _WINDOW.get(marker, _PLAIN_WINDOW)
 
 
 def autofluorescence_share(marker: str) -> float:

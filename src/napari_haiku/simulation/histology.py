@@ -73,19 +73,24 @@ def draw_stain(patient: Patient) -> Stain:
     """Draw how the patient's site stains and scanner sees; never depends on biology."""
     site = stream(patient.seed, 0, "site stain", SITES.index(patient.clinical["site"]))
     own = stream(patient.seed, patient.index, "slide stain")
+    far = patient.difficulty.stain
     look = stream(patient.seed, 0, "scanner", SCANNERS.index(patient.clinical["scanner"]))
-    strength = np.exp(0.18 * site.standard_normal(2) + 0.07 * own.standard_normal(2))
-    hematoxylin = _HEMATOXYLIN + 0.035 * site.standard_normal(3) + 0.012 * own.standard_normal(3)
-    eosin = _EOSIN + np.array((0.03, 0.04, 0.05)) * site.standard_normal(3)
+    strength = np.exp(0.18 * far * site.standard_normal(2) + 0.07 * far * own.standard_normal(2))
+    hematoxylin = (
+        _HEMATOXYLIN + 0.035 * far * site.standard_normal(3) + 0.012 * far * own.standard_normal(3)
+    )
+    eosin = _EOSIN + far * np.array((0.03, 0.04, 0.05)) * site.standard_normal(3)
     hematoxylin, eosin = np.clip(hematoxylin, 0.05, None), np.clip(eosin, 0.02, None)
     hematoxylin *= 2.15 * strength[0] / np.linalg.norm(hematoxylin)
     eosin *= 0.60 * strength[1] / np.linalg.norm(eosin)
     return Stain(
         hematoxylin=hematoxylin.astype(np.float32),
         eosin=eosin.astype(np.float32),
-        blur_um=float(0.42 * np.exp(0.25 * look.standard_normal() + 0.1 * own.standard_normal())),
-        gain=np.clip(243 + 4 * look.standard_normal(3), 225, 252).astype(np.float32),
-        gamma=float(np.exp(0.05 * look.standard_normal())),
+        blur_um=float(
+            0.42 * np.exp(0.25 * far * look.standard_normal() + 0.1 * far * own.standard_normal())
+        ),
+        gain=np.clip(243 + 4 * far * look.standard_normal(3), 225, 252).astype(np.float32),
+        gamma=float(np.exp(0.05 * far * look.standard_normal())),
     )
 
 
@@ -124,6 +129,7 @@ def render_he(
         ndimage.gaussian_filter(dye, sigma, output=dye, truncate=2.5)
     blood = resample(blood, shape)
     noise = rng.standard_normal((_TILE, _TILE), dtype=np.float32)
+    grain = 1.6 * patient.difficulty.noise
     picture = np.empty((*shape, 3), np.uint8)
     for colour in range(3):
         light = hematoxylin * -stain.hematoxylin[colour]
@@ -133,7 +139,7 @@ def render_he(
             light *= np.float32(stain.gamma)
         np.exp(light, out=light)
         light *= stain.gain[colour]
-        light += 1.6 * tiled(noise, shape, (137 * colour, 211 * colour))
+        light += grain * tiled(noise, shape, (137 * colour, 211 * colour))
         picture[..., colour] = np.clip(light + 0.5, 0, 255)
     return picture
 

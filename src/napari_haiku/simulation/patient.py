@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.simulation.architecture import STEP_UM, plan_tissue
 from napari_haiku.simulation.cells import place_cells
+from napari_haiku.simulation.difficulty import STANDARD, Difficulty, panel_markers
 from napari_haiku.simulation.fluorescence import render_mif
 from napari_haiku.simulation.geometry import COARSE_UM, FINE_UM, draw_geometry
 from napari_haiku.simulation.histology import fibre_texture, render_he
 from napari_haiku.simulation.record import Patient, draw_patient
+from napari_haiku.simulation.registration import misregister
 from napari_haiku.simulation.vocabulary import MARKERS
 
 if TYPE_CHECKING:
@@ -36,13 +38,14 @@ class VirtualSlide:
     he : ndarray of uint8, (y, x, 3)
         H&E at 0.5 um per pixel.
     mif : ndarray of uint8, (c, y, x)
-        mIF at 1.0 um per pixel, registered: both start at the same corner.
+        mIF at 1.0 um per pixel; both start at the same corner, and at the
+        standard difficulty they are registered and show the same section.
     markers : tuple of str
-        Canonical marker of each channel.
+        Canonical marker of each channel: those of the patient's panel.
     record : dict of str to str
-        Clinical record in caption order, with the placebo fields it shows.
+        Clinical record in caption order, with the fields without effect it shows.
     cells : pandas.DataFrame
-        x_um, y_um, type, niche, state; one row a cell.
+        x_um, y_um, type, niche, state; one row a cell of the section the H&E shows.
     niche : ndarray of uint8, (y, x)
         Niche at 2 um per pixel: index into vocabulary.NICHES, 255 is glass.
     patient : Patient
@@ -65,6 +68,7 @@ def simulate_patient(
     field_um: tuple[float, float] = (600.0, 600.0),
     edits: Mapping[str, str] | None = None,
     tone: float | None = None,
+    difficulty: Difficulty = STANDARD,
 ) -> VirtualSlide:
     """Make one patient's slide; same arguments, same bytes.
 
@@ -81,6 +85,8 @@ def simulate_patient(
         numbers kept.
     tone : float, optional
         Immune tone to set in place of the drawn one.
+    difficulty : Difficulty, optional
+        Knobs of the cohort; `standard` when left out.
 
     Raises
     ------
@@ -91,15 +97,25 @@ def simulate_patient(
     # Whole steps of the coarsest grid keep every map in register.
     width, height = (round(side / STEP_UM) * STEP_UM for side in field_um)
     field = (width, height)
-    patient = draw_patient(seed, index, edits=edits, tone=tone)
+    patient = draw_patient(seed, index, edits=edits, tone=tone, difficulty=difficulty)
     plan = plan_tissue(patient, field)
     cells = place_cells(patient, plan, field)
     geometry = draw_geometry(plan, cells, field)
     fibres = fibre_texture(patient, plan, geometry.owner.shape)
+    he = render_he(patient, plan, cells, geometry, fibres)
+    beside, others, outlines = patient, cells, geometry
+    if difficulty.serial_section:
+        beside = replace(patient, section=1)
+        others = place_cells(beside, plan, field)
+        outlines = draw_geometry(plan, others, field)
+    mif = render_mif(beside, plan, others, outlines, fibres)
+    markers = panel_markers(seed, index, difficulty)
+    if markers != MARKERS:
+        mif = mif[[MARKERS.index(name) for name in markers]]
     return VirtualSlide(
-        he=render_he(patient, plan, cells, geometry, fibres),
-        mif=render_mif(patient, plan, cells, geometry, fibres),
-        markers=MARKERS,
+        he=he,
+        mif=misregister(mif, patient, MIF_PIXEL_UM),
+        markers=markers,
         record=patient.record,
         cells=cells.table(),
         niche=plan.niche,

@@ -58,7 +58,9 @@ def find_places(patient: Patient, plan: Architecture, field_um: tuple[float, flo
     field_um : tuple of float
         Width and height in um.
     """
-    rng = stream(patient.seed, patient.index, "cells")
+    # The first section has no key of its own.
+    section = (patient.section,) if patient.section else ()
+    rng = stream(patient.seed, patient.index, "cells", *section)
     counts = (int(field_um[1] / _PITCH_UM), int(field_um[0] / _PITCH_UM))
     jitter = rng.random((2, *counts))
     y = ((np.arange(counts[0])[:, None] + jitter[0]) * _PITCH_UM).ravel()
@@ -85,6 +87,9 @@ def find_places(patient: Patient, plan: Architecture, field_um: tuple[float, flo
     columns = np.clip((x / STEP_UM).astype(int), 0, plan.niche.shape[1] - 1)
     # A vessel at the tissue's edge may reach over the glass.
     chosen &= plan.niche[rows, columns] != GLASS
+    # Cells of the next section are numbered onwards: their luck is their own.
+    identity += patient.section * identities
+    identities *= 1 + patient.section
     return Places(x[chosen], y[chosen], identity[chosen], identities, lining[chosen])
 
 

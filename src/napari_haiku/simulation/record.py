@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_haiku.errors import HaikuError
+from napari_haiku.simulation.difficulty import STANDARD, Difficulty
 from napari_haiku.simulation.effects import log_folds
 from napari_haiku.simulation.neutral import draw_placebo, draw_shown, twins_of
 from napari_haiku.simulation.randomness import stream
@@ -28,7 +29,11 @@ GRADES = ("G1", "G2", "G3")
 TREATMENTS = ("Surgery only", "Neoadjuvant chemotherapy", "Immunotherapy")
 SMOKING = ("Never", "Former", "Current")
 SITES = ("North", "South", "East", "West", "Coast")
+# Deaths per month of the reference patient.
+BASE_HAZARD = 0.009
 _SITE_SHARES = (0.3, 0.25, 0.2, 0.15, 0.1)
+# How much later, in stages, the patients of each site come where site and stage are confounded.
+_LATER = dict(zip(SITES, (-0.9, -0.4, 0.1, 0.7, 1.2), strict=True))
 SCANNERS = ("Scanner P", "Scanner Q", "Scanner R")
 
 _AREA = {
@@ -65,6 +70,10 @@ class Patient:
         Latent immune tone u; above 0 is favourable.
     log_area : dict of str to float
         The patient's own deviation of each niche's share, natural log.
+    difficulty : Difficulty
+        Knobs of the cohort that the patient belongs to.
+    section : int
+        Which section of the block: the same architecture, other cells.
     """
 
     seed: int
@@ -76,6 +85,8 @@ class Patient:
     glandular: bool
     tone: float
     log_area: dict[str, float] = field(default_factory=dict)
+    difficulty: Difficulty = STANDARD
+    section: int = 0
 
     @property
     def record(self) -> dict[str, str]:
@@ -86,7 +97,9 @@ class Patient:
     @property
     def covariates(self) -> dict[tuple[str, str], float]:
         """How much of each cause of :data:`effects.EFFECTS` the patient has."""
-        return _covariates(self.clinical, self.tone)
+        factor = self.difficulty.effect
+        own = _covariates(self.clinical, self.tone)
+        return {cause: factor * amount for cause, amount in own.items()}
 
     def area_logits(self) -> np.ndarray:
         """Return the natural log of each niche's share before normalising, (niches,)."""
@@ -97,7 +110,12 @@ class Patient:
 
 
 def draw_patient(
-    seed: int, index: int, *, edits: Mapping[str, str] | None = None, tone: float | None = None
+    seed: int,
+    index: int,
+    *,
+    edits: Mapping[str, str] | None = None,
+    tone: float | None = None,
+    difficulty: Difficulty = STANDARD,
 ) -> Patient:
     """Draw a patient, or the same patient with some causes set by hand.
 
@@ -111,6 +129,8 @@ def draw_patient(
         random numbers.
     tone : float, optional
         Immune tone to set.
+    difficulty : Difficulty, optional
+        Knobs of the cohort; `standard` when left out.
 
     Raises
     ------
@@ -120,9 +140,9 @@ def draw_patient(
     changes = dict(edits or {})
     site = SITES[stream(seed, index, "place").choice(len(SITES), p=_SITE_SHARES)]
     # Of the same site, else by chance: what a permutation within the site would give.
-    ghost = _with_survival(_person(seed, index, site, "ghost "), {}, "ghost ")
+    ghost = _with_survival(_person(seed, index, site, difficulty, "ghost "), {}, "ghost ")
     patient = replace(
-        _person(seed, index, site),
+        _person(seed, index, site, difficulty),
         placebo=draw_placebo(seed, index),
         twins=twins_of(ghost.clinical),
         shown=draw_shown(seed, index),
@@ -132,7 +152,7 @@ def draw_patient(
     return _with_survival(_edited(patient, changes), changes)
 
 
-def _person(seed: int, index: int, site: str, which: str = "") -> Patient:
+def _person(seed: int, index: int, site: str, difficulty: Difficulty, which: str = "") -> Patient:
     """Draw somebody of a site; `which` names the streams, so that a ghost has its own."""
     rng = stream(seed, index, f"{which}person")
     weights = [organ[3] for organ in ORGANS]
@@ -141,7 +161,8 @@ def _person(seed: int, index: int, site: str, which: str = "") -> Patient:
     age = int(np.clip(rng.normal(64, 11), 28, 92))
     smoking = SMOKING[rng.choice(3, p=(0.2, 0.4, 0.4) if tissue == "Lung" else (0.55, 0.3, 0.15))]
     grade = rng.choice(3, p=(0.25, 0.45, 0.30))
-    stage = int(np.clip(np.floor(1.45 + 0.4 * grade + rng.normal(0, 1.05)), 0, 3))
+    later = _LATER[site] if difficulty.confounding else 0.0
+    stage = int(np.clip(np.floor(1.45 + 0.4 * grade + rng.normal(0, 1.05) + later), 0, 3))
     tnm = _tnm(stage, stream(seed, index, f"{which}tnm"))
     treatment = TREATMENTS[rng.choice(3, p=(0.55, 0.27, 0.18))]
     drawn = stream(seed, index, f"{which}tone")
@@ -173,6 +194,7 @@ def _person(seed: int, index: int, site: str, which: str = "") -> Patient:
         glandular=glandular,
         tone=latent,
         log_area=dict(zip(NICHES, map(float, spread), strict=True)),
+        difficulty=difficulty,
     )
 
 
@@ -205,7 +227,7 @@ def _edited(patient: Patient, edits: dict[str, str]) -> Patient:
 
 def _with_survival(patient: Patient, edits: dict[str, str], which: str = "") -> Patient:
     rng = stream(patient.seed, patient.index, f"{which}survival")
-    months = rng.exponential() / (0.009 * np.exp(log_hazard(patient)))
+    months = rng.exponential() / (BASE_HAZARD * np.exp(log_hazard(patient)))
     follow_up = rng.uniform(30, 110)
     dead = bool(months <= follow_up)
     outcome = {

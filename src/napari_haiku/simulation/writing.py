@@ -101,9 +101,7 @@ def _written(planes: list[NDArray[np.uint8]], description: str, **options: Any) 
     stream = io.BytesIO()
     with tifffile.TiffWriter(stream) as writer:
         for number, plane in enumerate(planes):
-            levels = [plane]
-            while min(levels[-1].shape[:2]) >= 2 * _SMALLEST:
-                levels.append(_halved(levels[-1]))
+            levels = pyramid(plane)
             writer.write(
                 levels[0],
                 subifds=len(levels) - 1,
@@ -116,6 +114,14 @@ def _written(planes: list[NDArray[np.uint8]], description: str, **options: Any) 
             for level in levels[1:]:
                 writer.write(level, subfiletype=1, tile=(_TILE, _TILE), metadata=None, **options)
     return stream.getvalue()
+
+
+def pyramid(plane: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Return a plane, (y, x) or (y, x, 3), and its halved copies down to about 256 pixels."""
+    levels = [plane]
+    while min(levels[-1].shape[:2]) >= 2 * _SMALLEST:
+        levels.append(_halved(levels[-1]))
+    return levels
 
 
 def _halved(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
