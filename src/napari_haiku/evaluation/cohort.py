@@ -13,10 +13,10 @@ from napari_haiku.analysis.atlas_patients import patient_numbers
 from napari_haiku.atlas import layout
 from napari_haiku.atlas.cohort import build_from_manifest
 from napari_haiku.atlas.manifest import Cohort, read_manifest
+from napari_haiku.atlas.manifest_checks import check_other_patients
 from napari_haiku.atlas.store import Atlas
 from napari_haiku.encoding.store import Encoding
 from napari_haiku.errors import HaikuError
-from napari_haiku.evaluation.manifest_checks import check_other_patients
 from napari_haiku.model.loading import load_model
 from napari_haiku.model.seen_images import seen_in_training
 

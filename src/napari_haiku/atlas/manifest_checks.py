@@ -52,6 +52,28 @@ def check_other_patients(cohort: Cohort, other: Cohort, *, split: str = "--fit")
             )
 
 
+def check_splits(cohort: Cohort, column: str = "split") -> None:
+    """Make sure that a manifest that names splits keeps every patient in one.
+
+    Raises
+    ------
+    HaikuError
+        A patient is in two; names the lines and the column.
+    """
+    first: dict[str, tuple[str, int]] = {}
+    for slide in cohort.slides:
+        split = slide.record.get(column)
+        if split is None:
+            continue
+        before, row = first.setdefault(slide.patient_id, (split, slide.row))
+        if before != split:
+            raise HaikuError(
+                f"Line {slide.row} of {cohort.path.name}, column {column}: the patient of line "
+                f"{row} is in '{before}' there and in '{split}' here; keep every patient in one "
+                "split."
+            )
+
+
 def check_several_patients(cohort: Cohort) -> None:
     """Make sure that there is more than one patient.
 
@@ -182,7 +204,7 @@ def check_markers_overlap(panels: dict[int, tuple[str, ...]], name: str) -> None
 def event_of(text: str) -> bool | None:
     """Read whether a table says that an event happened; None where it cannot be told."""
     word = str(text).strip().casefold()
-    if is_empty(word) and word != "none":
+    if is_empty(word):
         return None
     if word in _EVENTS or word.startswith("1:"):
         return True
