@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
 import string
 
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -278,6 +280,10 @@ def test_every_channel_of_the_real_data_gets_an_answer(real_data: object) -> Non
         header, *rows = (folder / table).read_text().split("\n")
         place = header.strip().split(",").index(column)
         names += [row.strip().split(",")[place] for row in rows if row.strip()]
+    for file in folder.rglob("*.ome.tif"):
+        with tifffile.TiffFile(file) as tiff:
+            names += re.findall(r'<Channel[^>]* Name="([^"]+)"', tiff.ome_metadata or "")
+    assert {"Pan-CK", "CK-EPCAM"} <= set(names)
     unknown = {name for name in names if resolve_marker(name).status == "unknown"}
     expected = [
         "AR",
@@ -294,4 +300,7 @@ def test_every_channel_of_the_real_data_gets_an_answer(real_data: object) -> Non
         "pS6",
     ]
     assert unknown == {*expected, "Na/K ATPase"}
-    assert {n for n in names if resolve_marker(n).status == "ambiguous"} == {"Nuc"}
+    assert {n for n in names if resolve_marker(n).status == "ambiguous"} == {
+        "Nuc",
+        "CK-EPCAM",
+    }

@@ -163,6 +163,18 @@ def test_bad_encoder_configuration_is_refused(
         load_model(tmp_path / "model", device="cpu")
 
 
+def test_weights_of_another_image_size_than_the_architecture_are_read(tmp_path: Path) -> None:
+    """Timm takes the size from `pretrained_cfg` where it is fixed, and so do we."""
+    hub = hub_folder(tmp_path / "hub")
+    config = json.loads((hub / "config.json").read_text())
+    del config["model_args"]["img_size"]
+    config["pretrained_cfg"]["fixed_input_size"] = True
+    (hub / "config.json").write_text(json.dumps(config))
+    run_job(convert(hub, tmp_path / "model"))
+    model = load_model(tmp_path / "model", device="cpu")
+    assert model.encode_he(patches(), 0.5).shape == (3, 24)
+
+
 def test_hub_configuration_that_is_not_timms_is_refused(tmp_path: Path) -> None:
     hub = hub_folder(tmp_path / "hub")
     config = json.loads((hub / "config.json").read_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -62,11 +63,27 @@ def test_list_says_what_is_on_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         folder.mkdir()
         (folder / "config.json").write_text("{}")
     (folder_of("haiku") / "model.safetensors").write_bytes(bytes(3_000_000))
+    own = folder_of("hf-hub:owner/encoder")
+    own.mkdir()
+    (own / "config.json").write_text(
+        '{"architecture": "he-encoder", "name": "Own", "patch_px": 224, "pixel_size_um": 0.25}'
+    )
+    (own / "card.json").write_text('{"licence": "MIT", "source": "owner/encoder"}')
     rows = {row["name"]: row for row in list_models()}
     assert rows["haiku"]["on_disk"]
     assert rows["haiku"]["size_mb"] == 3
     assert rows["haiku"]["folder"] == str(tmp_path / "haiku")
     assert rows[str(tmp_path / "timm--resnet18")]["on_disk"]
+    assert all(row.keys() == rows["haiku"].keys() for row in rows.values())
+    row = rows[str(own)]
+    assert (row["title"], row["licence"], row["patch_um"]) == ("Own", "MIT", 56)
+    assert "no biomarkers" in row["offers"]
+
+
+def test_the_bundled_preset_is_the_bundled_model() -> None:
+    config = json.loads((folder_of("default") / "config.json").read_text())
+    preset = PRESETS[0]
+    assert (preset.patch_px, preset.pixel_size_um) == (config["patch_px"], config["pixel_size_um"])
 
 
 def test_names_are_known_without_loading_torch() -> None:

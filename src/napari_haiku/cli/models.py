@@ -14,10 +14,15 @@ def models(as_json: JsonFlag = False, debug: DebugFlag = False) -> None:
         for row in rows:
             state = "on disk" if row["on_disk"] else "not on disk"
             lines.append(f"{row['name']}: {row['title']}; {state}; {row['weights']}")
-            if "licence" in row:
-                lines.append(
-                    f"    {row['offers']}; patches of {row['patch_um']:g} um; "
-                    f"licence: {row['licence']}"
-                )
+            patch = f"patches of {row['patch_um']:g} um; " if row["patch_um"] else ""
+            access = "access must be asked for; " if row["gated"] and not row["on_disk"] else ""
+            lines.append(
+                f"    {row['offers']}; {patch}{row['size_mb']:,} MB; {access}"
+                f"licence: {row['licence']}"
+            )
         lines.append("Any model folder can be given in place of a name with --model DIR.")
+        lines.append(
+            "Any H&E encoder of timm or the hub: napari-haiku convert timm:NAME MODEL_DIR, or "
+            "hf-hub:OWNER/NAME."
+        )
         report.result({"models": rows}, lines)

@@ -138,6 +138,9 @@ def _from_hub(hub: Mapping[str, Any], name: str) -> tuple[dict[str, Any], dict[s
             for key, value in dict(hub.get("model_args", {})).items()
             if key != "num_classes" and value is not None
         }
+        if recipe.get("fixed_input_size"):
+            # As timm does: weights saved at another size than the architecture's own.
+            arguments.setdefault("img_size", int(size[-1]))
         given = {
             "kind": "timm",
             "model": hub["architecture"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, field
 from importlib import resources
@@ -15,6 +16,7 @@ BUNDLED = "default"
 _NC = "CC-BY-NC-ND 4.0: non-commercial, no derivatives"
 _HUB = "hf-hub:"
 _TIMM = "timm:"
+_HE_ONLY = "similar tissue within H&E and niches; no biomarkers, no counterfactuals"
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Preset:
         """What the model can be used for, in words."""
         if self.shared_space:
             return "all analyses" if "text" in self.modalities else "all but clinical text"
-        return "similar tissue within H&E and niches; no biomarkers, no counterfactuals"
+        return _HE_ONLY
 
 
 def _he_encoder(
@@ -107,8 +109,8 @@ PRESETS: tuple[Preset, ...] = (
         True,
         "BSD-3-Clause",
         4,
-        100,
-        1.0,
+        96,
+        100 / 96,
         None,
         False,
     ),
@@ -267,7 +269,8 @@ def list_models() -> list[dict[str, Any]]:
     list of dict
         ``name``, ``title``, ``modalities``, ``shared_space``, ``offers``,
         ``licence``, ``size_mb``, ``patch_um``, ``patch_px``, ``pixel_size_um``,
-        ``weights``, ``gated``, ``on_disk`` and ``folder``.
+        ``weights``, ``gated``, ``on_disk`` and ``folder``. What a converted
+        model's own files do not say is None.
     """
     rows = [_row(preset) for preset in PRESETS]
     known = {preset.name for preset in PRESETS}
@@ -275,16 +278,40 @@ def list_models() -> list[dict[str, Any]]:
     if home.is_dir():
         for folder in sorted(home.iterdir()):
             if folder.name not in known and (folder / "config.json").is_file():
-                rows.append(
-                    {
-                        "name": str(folder),
-                        "title": folder.name,
-                        "on_disk": True,
-                        "folder": str(folder),
-                        "weights": "converted by you",
-                    }
-                )
+                rows.append(_own_row(folder))
     return rows
+
+
+def _own_row(folder: Path) -> dict[str, Any]:
+    """Row of a model converted under another name; read from its own files, believed in nothing."""
+    config, card = _json(folder / "config.json"), _json(folder / "card.json")
+    he_only = config.get("architecture") == "he-encoder"
+    side, pixel = config.get("patch_px"), config.get("pixel_size_um")
+    known = isinstance(side, int) and isinstance(pixel, int | float)
+    return {
+        "name": str(folder),
+        "title": str(config.get("name", folder.name))[:60],
+        "modalities": ["he"] if he_only else None,
+        "shared_space": False if he_only else None,
+        "offers": _HE_ONLY if he_only else "what its towers allow",
+        "licence": str(card.get("licence", "that of the source: read it before use"))[:200],
+        "size_mb": _megabytes(folder),
+        "patch_px": side if known else None,
+        "pixel_size_um": pixel if known else None,
+        "patch_um": round(side * pixel, 2) if known else None,
+        "weights": f"converted by you from {str(card.get('source', 'a folder'))[:100]}",
+        "gated": False,
+        "on_disk": True,
+        "folder": str(folder),
+    }
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text("utf-8")) if path.stat().st_size < 4_000_000 else {}
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _row(preset: Preset) -> dict[str, Any]:

@@ -41,15 +41,19 @@ def fetch(repository: str, patterns: Sequence[str], *, gated: bool = False) -> P
     hub = need("huggingface_hub", f"Downloading {repository}")
     errors = need("huggingface_hub.errors", f"Downloading {repository}")
     page = f"https://huggingface.co/{repository}"
-    by_hand = f"or download its files from {page} into a folder and convert that folder"
+    access = " (it is gated: ask for access there)" if gated else ""
+    by_hand = (
+        f"or download its files ({', '.join(patterns)}) from {page}{access} into a folder and "
+        "run napari-haiku convert FOLDER MODEL_DIR"
+    )
     try:
         return Path(hub.snapshot_download(repository, allow_patterns=list(patterns)))
     except errors.GatedRepoError as error:
-        raise HaikuError(_access(repository)) from error
+        raise HaikuError(_access(repository, patterns)) from error
     except errors.RepositoryNotFoundError as error:
         # The hub hides gated repositories from those who are not logged in.
         if gated:
-            raise HaikuError(_access(repository)) from error
+            raise HaikuError(_access(repository, patterns)) from error
         raise HaikuError(
             f"The hub has no repository {repository} that you can see: check the name, or log in "
             f"with 'hf auth login', {by_hand}."
@@ -94,11 +98,11 @@ def check_repository(repository: str) -> str:
     return repository
 
 
-def _access(repository: str) -> str:
+def _access(repository: str, patterns: Sequence[str]) -> str:
     return (
         f"{repository} is gated: ask for access at https://huggingface.co/{repository}, log in "
-        "with 'hf auth login' and try again, or download its files by hand into a folder and "
-        "convert that folder."
+        "with 'hf auth login' and try again, or download its files by hand "
+        f"({', '.join(patterns)}) into a folder and run napari-haiku convert FOLDER MODEL_DIR."
     )
 
 
