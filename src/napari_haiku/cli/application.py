@@ -16,6 +16,7 @@ from napari_haiku.cli import (
     demo,
     doctor,
     encode,
+    evaluate,
     info,
     models,
     niches,
@@ -70,6 +71,7 @@ _add("niches", niches.niches, "Patches grouped by what they look like.")
 _add("counterfactual", counterfactual.counterfactual, "What would shift under an edited record.")
 _add("simulate", simulate.simulate, "A virtual cohort with known truth.")
 _add("train", train.train, "Train a model on a cohort.")
+_add("evaluate", evaluate.evaluate, "Measure a model; writes a report.")
 
 
 def main() -> None:

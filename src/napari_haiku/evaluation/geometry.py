@@ -14,7 +14,7 @@ from napari_haiku.evaluation import geometry_measures as measures
 from napari_haiku.evaluation.figures import Figure
 from napari_haiku.evaluation.hand_made import hand_made_space
 from napari_haiku.evaluation.ranks import group_ranks, paired_ranks
-from napari_haiku.evaluation.resampling import PatientResampling
+from napari_haiku.evaluation.resampling import MIN_PATIENTS, PatientResampling
 from napari_haiku.evaluation.spaces import Space, model_space, random_space
 from napari_haiku.jobs import Progress
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 # Drawn by the seed: every pair of rows is looked at.
 MAX_ROWS = 1000
-# Resamples of measures that cannot be put together from sums over patients.
-SLOW_RESAMPLES = 100
+# Parts of the patients left out in turn, for measures that are no sums over patients.
+JACKKNIFE_GROUPS = 30
 NEIGHBOURS = 5
 RECALL = 10
 
@@ -80,7 +80,7 @@ def _measure(space: Space, request: EvaluateRequest) -> Job[dict[str, Any]]:
         yield Progress(0, len(names), f"Measuring the geometry ({space.title.lower()})", "steps")
         out["uniformity"][name] = sample.uniformity(name)
         out["anisotropy"][name] = sample.anisotropy(name)
-        out["effective_rank"][name] = sample.slow([name], lambda a: measures.effective_rank(a))
+        out["effective_rank"][name] = sample.slow([name], measures.effective_rank)
     out["modality_gap"] = {}
     for a, b in combinations(names, 2):
         yield Progress(1, 2, f"Measuring the geometry ({space.title.lower()})", "steps")
@@ -172,16 +172,26 @@ class _Sample:
         found = [mean(counts[start : start + step]) for start in range(0, len(counts), step)]
         return Figure(value, self._draw.limits(np.concatenate(found)), len(kept), None, note)
 
-    def slow(self, names: list[str], statistic: Callable[..., float], note: str = "") -> Figure:
-        """Measure a statistic of whole tables; its interval rests on fewer resamples."""
+    def slow(self, names: list[str], statistic: Callable[..., float]) -> Figure:
+        """Measure a statistic of whole tables, its interval by leaving patients out.
+
+        Rows drawn twice would lower a rank by construction, so that this is a
+        jackknife and no bootstrap.
+        """
         tables = [self.vectors[name] for name in names]
         value = statistic(*tables)
-        rows_of = [np.flatnonzero(self._draw.number == p) for p in range(self._draw.n_patients)]
-        found = []
-        for counts in self._draw.counts[:SLOW_RESAMPLES]:
-            drawn = np.concatenate([np.tile(rows_of[p], counts[p]) for p in np.flatnonzero(counts)])
-            found.append(statistic(*(table[drawn] for table in tables)))
-        return Figure(value, self._draw.limits(np.asarray(found)), len(tables[0]), None, note)
+        groups = min(JACKKNIFE_GROUPS, self._draw.n_patients)
+        if self._draw.n_patients < MIN_PATIENTS:
+            return Figure(value, None, len(tables[0]))
+        found = np.array(
+            [
+                statistic(*(table[self._draw.number % groups != group] for table in tables))
+                for group in range(groups)
+            ]
+        )
+        error = np.sqrt((groups - 1) / groups * ((found - found.mean()) ** 2).sum())
+        limits = (float(value - 1.96 * error), float(value + 1.96 * error))
+        return Figure(value, limits, len(tables[0]), None, "Interval: jackknife over patients.")
 
     def gap(self, a: str, b: str) -> dict[str, Figure]:
         x, y = self.vectors[a], self.vectors[b]
@@ -236,14 +246,11 @@ def _recall(
     """Recall of every ordered pair on the sample, and the difference of the two ways."""
     hits: dict[tuple[str, str], NDArray[np.float64]] = {}
     patients = space.patients[rows]
-    groups = np.unique(patients, return_inverse=True)[1].astype(np.int64).ravel()
     for a, b in permutations(names, 2):
-        queries, gallery = space.row_vectors(a)[rows], space.row_vectors(b)[rows]
-        if "text" in (a, b):
-            # A caption is the patient's: whoever is of the patient is right, on both ways.
-            ranks = yield from group_ranks(queries, gallery, groups, groups)
-        else:
-            ranks = yield from paired_ranks(queries, gallery)
+        # Row to row for text too, where captions repeat and tie: both ways have one chance.
+        ranks = yield from paired_ranks(
+            space.row_vectors(a)[rows], space.row_vectors(b)[rows], "Comparing the two ways"
+        )
         hits[a, b] = ranks.hit(RECALL)
     draw = PatientResampling(patients, seed=request.seed, resamples=request.resamples)
     recall = np.zeros((len(names), len(names)))

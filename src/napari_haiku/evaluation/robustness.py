@@ -59,7 +59,7 @@ def run(cohort: EvaluationCohort, request: EvaluateRequest) -> Job[dict[str, Any
 
 def _biology(cohort: EvaluationCohort, request: EvaluateRequest) -> tuple[LabelField, ...]:
     try:
-        return label_fields(cohort, request)[:3]
+        return label_fields(cohort, request)
     except HaikuError:
         # Sites alone can still be told apart; the comparison is left out.
         return ()
