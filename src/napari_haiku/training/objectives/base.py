@@ -117,10 +117,12 @@ class Contrastive(Objective):
     patient_weight, region_weight, duplicates, siblings
         See :class:`NegativeMask`.
     label_smoothing : float
-        Share of each target spread over all candidates.
+        Share of each target spread over all candidates; refused where `smooths`
+        is False.
     """
 
     default_temperature: ClassVar[float] = 0.07
+    smooths: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -139,6 +141,8 @@ class Contrastive(Objective):
             raise HaikuError(
                 f"label_smoothing must be at least 0 and below 1, not {label_smoothing}."
             )
+        if label_smoothing and not self.smooths:
+            raise HaikuError(f"The objective {self.name} has no label smoothing: leave it out.")
         first = self.default_temperature if temperature is None else temperature
         self.temperature = Temperature(first, learnable, lowest, highest)
         self.negatives = NegativeMask(patient_weight, region_weight, duplicates, siblings)

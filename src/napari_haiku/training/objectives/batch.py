@@ -53,6 +53,8 @@ class ContrastiveBatch:
         Log marker means of each patch.
     expression_mask : bool Tensor (B, M), optional
         Which of them were measured.
+    progress : float
+        Share of the run that is done.
     """
 
     emb: dict[str, Tensor]
@@ -71,6 +73,7 @@ class ContrastiveBatch:
     views: dict[str, Tensor] = field(default_factory=dict)
     expression: Tensor | None = None
     expression_mask: Tensor | None = None
+    progress: float = 0.0
 
     def __post_init__(self) -> None:
         rows = {len(value) for value in self.emb.values()}

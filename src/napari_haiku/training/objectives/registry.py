@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from napari_haiku.errors import HaikuError
+from napari_haiku.training.objectives.adapter import Mmrlpp
+from napari_haiku.training.objectives.barlow import Barlow
 from napari_haiku.training.objectives.base import (
     Contrastive,
     Objective,
@@ -17,7 +19,21 @@ from napari_haiku.training.objectives.base import (
     nothing_to_compare,
 )
 from napari_haiku.training.objectives.expression import Expression
+from napari_haiku.training.objectives.gram import Gram
+from napari_haiku.training.objectives.intra_modal import IntraModal
+from napari_haiku.training.objectives.mixup import MixupContrastive
+from napari_haiku.training.objectives.multi_positive import MultiPositive
+from napari_haiku.training.objectives.multiview import MvDhel, MvInfoNce
 from napari_haiku.training.objectives.pairwise import PairwiseClip
+from napari_haiku.training.objectives.patch_information import PatchMutualInformation
+from napari_haiku.training.objectives.perturbed_text import PerturbedTextNegatives
+from napari_haiku.training.objectives.pixel_consistency import PixelConsistency
+from napari_haiku.training.objectives.pmrl import Pmrl
+from napari_haiku.training.objectives.sepclr import SepClr
+from napari_haiku.training.objectives.siglip import Siglip
+from napari_haiku.training.objectives.similarity_weighted import Cwcl
+from napari_haiku.training.objectives.symile import Symile
+from napari_haiku.training.objectives.uniformity import UniformityAlignment
 
 if TYPE_CHECKING:
     from napari_haiku.training.objectives.batch import ContrastiveBatch
@@ -26,6 +42,23 @@ OBJECTIVES: dict[str, type[Objective]] = {
     kind.name: kind
     for kind in (
         PairwiseClip,
+        Siglip,
+        Symile,
+        Gram,
+        Pmrl,
+        MvInfoNce,
+        MvDhel,
+        Cwcl,
+        MultiPositive,
+        MixupContrastive,
+        UniformityAlignment,
+        IntraModal,
+        Barlow,
+        SepClr,
+        PatchMutualInformation,
+        PixelConsistency,
+        PerturbedTextNegatives,
+        Mmrlpp,
         Expression,
     )
 }
