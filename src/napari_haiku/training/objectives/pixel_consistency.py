@@ -93,10 +93,10 @@ class PixelConsistency(Objective):
 
 
 def propagate(tokens: Tensor, values: Tensor, sharpness: float = 2.0) -> Tensor:
-    """Sum of the grid's values, each by the similarity of its token."""
+    """Sum of the grid's unit values, each by the similarity of its token."""
     unit = functional.normalize(tokens, dim=-1, eps=1e-6)
     similarity = (unit @ unit.transpose(1, 2)).clamp(min=0) ** sharpness
-    return similarity.to(values.dtype) @ values
+    return similarity.to(values.dtype) @ functional.normalize(values, dim=-1, eps=1e-6)
 
 
 def positive_pairs(
