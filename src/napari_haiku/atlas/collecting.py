@@ -79,7 +79,7 @@ class Collector:
         self._gallery = gallery
         self._rows = rows
         self.product = product
-        self._longest = self._residual = 0.0
+        self.longest = self._residual = 0.0
         self._measured = False
 
     def collect(
@@ -102,7 +102,7 @@ class Collector:
         parts: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
         held = 0
         for rows, block in self._blocks():
-            self._longest = max(self._longest, float(block.length.max(initial=0)))
+            self.longest = max(self.longest, float(block.length.max(initial=0)))
             self._residual = max(self._residual, float(block.residual.max(initial=0)))
             query, place, score = self.product.above(left, block, floor)
             if near is not None:
@@ -115,7 +115,7 @@ class Collector:
                 held = len(parts[0][0])
         self._measured = True
         query, found, score = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-        error = self.product.error(left, self._longest, self._residual)
+        error = self.product.error(left, self.longest, self._residual)
         return Found(query, found, score, floor.astype(np.float64), error)
 
     def _floor(self, left: Operand, wanted: int, near: Nearness | None) -> NDArray[np.float32]:
@@ -136,7 +136,7 @@ class Collector:
     def _sample(self) -> tuple[NDArray[np.int64], Operand]:
         step = -(-len(self._rows) // GALLERY_BLOCK)
         rows = self._rows[::step]
-        return rows, self.product.operand(_read(self._gallery, rows))
+        return rows, self.product.operand(read_rows(self._gallery, rows))
 
     def _blocks(self) -> Iterator[tuple[NDArray[np.int64], Operand]]:
         if len(self._rows) <= GALLERY_BLOCK:
@@ -144,7 +144,7 @@ class Collector:
             return
         for start in range(0, len(self._rows), GALLERY_BLOCK):
             rows = self._rows[start : start + GALLERY_BLOCK]
-            vectors = _read(self._gallery, rows)
+            vectors = read_rows(self._gallery, rows)
             # The longest vector is known after the first time through.
             yield rows, self.product.operand(vectors, measured=not self._measured)
 
@@ -159,7 +159,7 @@ def _drop(fast: NDArray[np.float32], rows: NDArray[np.int64], near: Nearness) ->
         block[query[out], np.tile(own, len(block))[out]] = -np.inf
 
 
-def _read(gallery: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+def read_rows(gallery: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
     """Vectors of ascending rows, in one piece where they lie together."""
     if rows[-1] - rows[0] + 1 == len(rows):
         return gallery[rows[0] : rows[-1] + 1]
