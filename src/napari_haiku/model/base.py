@@ -42,6 +42,9 @@ class TissueModel(ABC):
         Pixel size at which the towers read tissue; patches are resampled to it.
     patch_px : int
         Side of a patch in pixels of that size.
+    n_text_heads : int
+        Text heads refitted on bootstraps of the training patients; 0 where the
+        model ships none.
     card : mapping
         Where the model comes from: licence, credit, training images.
     device : Device
@@ -55,6 +58,7 @@ class TissueModel(ABC):
     shared_space: bool
     pixel_size_um: float
     patch_px: int
+    n_text_heads: int = 0
     card: Mapping[str, Any]
     device: Device
 
@@ -179,6 +183,34 @@ class TissueModel(ABC):
         texts = [str(text) for text in captions]
         return self._batched(len(texts), batch_size, lambda rows: self._text_vectors(texts[rows]))
 
+    def encode_text_heads(self, captions: Sequence[str]) -> NDArray[np.float32]:
+        """Encode captions with every refitted text head.
+
+        How far these vectors lie apart is what chance in the training patients
+        does to a caption.
+
+        Parameters
+        ----------
+        captions : sequence of str
+
+        Returns
+        -------
+        ndarray of float32, shape (heads, n, dim)
+            Unit rows.
+
+        Raises
+        ------
+        HaikuError
+            The model ships no such heads.
+        """
+        self._need("text")
+        if not self.n_text_heads:
+            raise HaikuError(
+                f"The model {self.name} ships no text heads refitted on other patients: choose "
+                "a model that does, or train one with text_heads in its recipe."
+            )
+        return self._text_head_vectors([str(text) for text in captions])
+
     def encode_record(self, record: Record) -> NDArray[np.float32]:
         """Encode a clinical record through its caption; shape (dim,)."""
         vector: NDArray[np.float32] = self.encode_text([caption(record)])[0]
@@ -241,6 +273,9 @@ class TissueModel(ABC):
 
     @abstractmethod
     def _text_vectors(self, captions: list[str]) -> torch.Tensor: ...
+
+    def _text_head_vectors(self, captions: list[str]) -> NDArray[np.float32]:
+        raise HaikuError(f"The model {self.name} ships no refitted text heads.")
 
     def _need(self, modality: str) -> None:
         if modality not in self.modalities:

@@ -36,6 +36,13 @@ class ChannelScaling:
         scaled = np.where(span > 0, scaled, 0)
         return np.clip(np.nan_to_num(scaled, nan=0.0, posinf=4.0, neginf=0.0), 0, 4)
 
+    @property
+    def log_range(self) -> NDArray[np.float32]:
+        """Natural logarithm of each channel's range in stored units; NaN for an empty channel."""
+        span = np.asarray(self.high, np.float64) - np.asarray(self.low, np.float64)
+        known = np.where(span > 0, span, np.nan)
+        return np.log(known).astype(np.float32)
+
     def select(self, channels: list[int]) -> ChannelScaling:
         """Keep some channels, in the order given."""
         return ChannelScaling(

@@ -17,10 +17,12 @@ from torch.nn import functional
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.model.base import TissueModel
+from napari_haiku.model.compact.caption_reader import CaptionReader
 from napari_haiku.model.compact.config import ARCHITECTURE, CompactConfig
 from napari_haiku.model.compact.network import CompactNetwork
 from napari_haiku.model.compact.preprocessing import he_input, mif_input
-from napari_haiku.model.compact.words import unknown_words, word_ids
+from napari_haiku.model.compact.text_heads import TextHeads
+from napari_haiku.model.compact.words import unknown_words
 from napari_haiku.model.devices import Device, choose_device
 from napari_haiku.storage import write_bytes, write_json, write_text
 
@@ -51,6 +53,8 @@ class CompactModel(TissueModel):
         card: Mapping[str, Any],
         device: Device,
         fingerprint: str,
+        *,
+        text_heads: TextHeads | None = None,
     ) -> None:
         config = network.config
         self.network = network.to(device.torch_name).eval()
@@ -61,7 +65,10 @@ class CompactModel(TissueModel):
         self.fingerprint = fingerprint
         self.name = config.name
         self.dim = config.dim
-        self.modalities = frozenset({"he", "mif", "text"})
+        self.reader = CaptionReader(config.text_features)
+        self.text_heads = text_heads
+        self.n_text_heads = 0 if text_heads is None else len(text_heads)
+        self.modalities = frozenset({"he", "mif"} | ({"text"} if config.text_features else set()))
         self.shared_space = True
         self.pixel_size_um = config.pixel_size_um
         self.patch_px = config.patch_px
@@ -95,7 +102,12 @@ class CompactModel(TissueModel):
         network = CompactNetwork(config)
         _load_strictly(network, tensors, folder.name)
         return cls(
-            network, tokenizer, card, choose_device(device), fingerprint(parts[CONFIG], tensors)
+            network,
+            tokenizer,
+            card,
+            choose_device(device),
+            fingerprint(parts[CONFIG], tensors),
+            text_heads=TextHeads.load(folder, len(config.text_features), config.dim),
         )
 
     def save(self, folder: Path) -> None:
@@ -109,6 +121,8 @@ class CompactModel(TissueModel):
         write_bytes(folder / WEIGHTS, save_tensors(halved))
         write_text(folder / TOKENIZER, self.tokenizer.to_str(pretty=True) + "\n")
         write_json(folder / CARD, dict(self.card))
+        if self.text_heads is not None:
+            self.text_heads.save(folder)
         write_json(folder / CONFIG, self.network.config.to_json())
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
@@ -135,13 +149,17 @@ class CompactModel(TissueModel):
         config = self.network.config
         scaling = scaling or self.fit_scaling(np.moveaxis(patches, 1, 0), None)
         cells = mif_input(scaling.apply(patches), pixel_size, config.pixel_size_um, config.cell_px)
-        return _unit(
-            self.network.mif(cells.to(self.device.torch_name), self.network.marker_ids(markers))
-        )
+        ids = self.network.marker_ids(markers)
+        log_range = torch.from_numpy(scaling.log_range).to(ids.device)
+        return _unit(self.network.mif(cells.to(self.device.torch_name), ids, log_range))
 
     def _text_vectors(self, captions: list[str]) -> torch.Tensor:
-        ids = torch.from_numpy(word_ids(self.tokenizer, captions, self.network.config.text_length))
-        return _unit(self.network.text(ids.to(self.device.torch_name)))
+        features = torch.from_numpy(self.reader.read(captions))
+        return _unit(self.network.text(features.to(self.device.torch_name)))
+
+    def _text_head_vectors(self, captions: list[str]) -> NDArray[np.float32]:
+        assert self.text_heads is not None  # the base class has asked
+        return self.text_heads.read(self.reader.read(captions))
 
 
 def fingerprint(config: bytes, tensors: Mapping[str, torch.Tensor]) -> str:

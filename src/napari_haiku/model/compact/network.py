@@ -25,13 +25,7 @@ class CompactNetwork(nn.Module):
         self.config = config
         self.he = HETower(config.he_width, config.dim)
         self.mif = MIFTower(len(config.markers), config.mif_width, config.mif_layers, config.dim)
-        self.text = TextTower(
-            config.vocabulary_size,
-            config.text_width,
-            config.text_layers,
-            config.text_length,
-            config.dim,
-        )
+        self.text = TextTower(len(config.text_features), config.dim)
         self.log_temperature = nn.Parameter(torch.tensor(math.log(1 / 0.1)))
         self._rows = {name: i + 1 for i, name in enumerate(config.markers)}
 
@@ -50,6 +44,7 @@ class CompactNetwork(nn.Module):
         out = CompactNetwork(replace(self.config, markers=kept))
         state = self.state_dict()
         rows = [0, *(self._rows[name] for name in kept)]
-        state["mif.marker.weight"] = state["mif.marker.weight"][rows]
+        for table in ("marker.weight", "level_mean", "level_spread"):
+            state[f"mif.{table}"] = state[f"mif.{table}"][rows]
         out.load_state_dict(state)
         return out

@@ -7,6 +7,9 @@ import itertools
 import torch
 from torch import Tensor, nn
 
+# Spreads from the mean of the training slides beyond which a range says nothing.
+LEVEL_LIMIT = 4.0
+
 
 class HETower(nn.Module):
     """Plain convolutions over the H&E patch, pooled by mean and maximum.
@@ -47,6 +50,9 @@ class MIFTower(nn.Module):
 
     Every channel goes through the same convolutions; the marker's own vector
     says which protein it shows. Channels may come in any number and order.
+    Every channel's range over the slide is scaled to 0..1 beforehand; how wide
+    that range was, compared with the training slides, is told apart from it
+    (and left out where it is far from all of them: other units, other scanner).
     """
 
     channel_maps = 3
@@ -61,8 +67,11 @@ class MIFTower(nn.Module):
         )
         # Row 0 stays zero: it stands for markers the model has never seen.
         self.marker = nn.Embedding(markers + 1, 64, padding_idx=0)
+        # Logarithm of the intensity range of each marker over the training slides: mean, spread.
+        self.register_buffer("level_mean", torch.zeros(markers + 1))
+        self.register_buffer("level_spread", torch.zeros(markers + 1))
         self.token = nn.Sequential(
-            nn.Linear(2 * 48 + 2 * self.channel_maps + 64, 2 * width),
+            nn.Linear(2 * 48 + 2 * self.channel_maps + 2 + 64, 2 * width),
             nn.GELU(),
             nn.Linear(2 * width, width),
         )
@@ -76,7 +85,10 @@ class MIFTower(nn.Module):
         )
         self.head = nn.Sequential(nn.Linear(width, 512), nn.ReLU(), nn.Linear(512, dim))
 
-    def forward(self, cells: Tensor, marker_ids: Tensor) -> Tensor:
+    level_mean: Tensor
+    level_spread: Tensor
+
+    def forward(self, cells: Tensor, marker_ids: Tensor, log_range: Tensor | None = None) -> Tensor:
         """Encode pooled channels.
 
         Parameters
@@ -85,6 +97,9 @@ class MIFTower(nn.Module):
             Per channel: mean, mean of logarithm, maximum of each cell.
         marker_ids : Tensor of int64, shape (c,)
             Row of each marker; 0 for an unknown one.
+        log_range : Tensor, shape (c,) or (n, c), optional
+            Natural logarithm of each channel's intensity range over the slide,
+            in stored units; NaN where it is not known.
         """
         n, channels = cells.shape[:2]
         flat = cells.flatten(0, 1)
@@ -95,6 +110,7 @@ class MIFTower(nn.Module):
                 maps.amax((2, 3)),
                 4 * flat.mean((2, 3)),
                 4 * flat.std((2, 3)),
+                self._level(marker_ids, log_range, n),
                 self.marker(marker_ids).repeat(n, 1),
             ],
             1,
@@ -104,28 +120,33 @@ class MIFTower(nn.Module):
         out: Tensor = self.head(self.mixer(tokens)[:, 0])
         return out
 
+    def _level(self, marker_ids: Tensor, log_range: Tensor | None, n: int) -> Tensor:
+        """How far each channel's range is from the training slides', and whether that is known."""
+        if log_range is None:
+            return self.level_mean.new_zeros(n * len(marker_ids), 2)
+        spread = self.level_spread[marker_ids]
+        z = (log_range - self.level_mean[marker_ids]) / spread
+        known = (spread > 0) & z.isfinite() & (z.abs() <= LEVEL_LIMIT)
+        z = torch.where(known, z, torch.zeros_like(z))
+        told = torch.stack([z, known.to(z.dtype)], -1)
+        return told.expand(n, *told.shape[-2:]).reshape(-1, 2)
+
 
 class TextTower(nn.Module):
-    """A small transformer over the caption's words, averaged."""
+    """One linear map from the features of a caption to the shared space.
 
-    def __init__(self, vocabulary: int, width: int, layers: int, length: int, dim: int) -> None:
+    Additive on purpose: with some hundred patients a larger tower learns chance
+    associations, and everything learnt here must be cheap to refit on
+    bootstraps of the training patients (see ``training/text_heads.py``).
+    """
+
+    def __init__(self, features: int, dim: int) -> None:
         super().__init__()
-        self.word = nn.Embedding(vocabulary, width, padding_idx=0)
-        self.position = nn.Parameter(0.02 * torch.randn(length, width))
-        self.mixer = nn.TransformerEncoder(
-            nn.TransformerEncoderLayer(
-                width, 4, 2 * width, 0.1, "gelu", batch_first=True, norm_first=True
-            ),
-            layers,
-            enable_nested_tensor=False,
-        )
-        self.head = nn.Sequential(nn.Linear(width, 512), nn.ReLU(), nn.Linear(512, dim))
+        self.head = nn.Linear(features, dim)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """Encode word ids (n, length); 0 is padding. Returns (n, dim), not normalised."""
-        present = ids != 0
-        x = self.word(ids) + self.position[: ids.shape[1]]
-        x = self.mixer(x, src_key_padding_mask=~present)
-        weight = present.unsqueeze(-1).to(x.dtype)
-        out: Tensor = self.head((x * weight).sum(1) / weight.sum(1).clamp(min=1))
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features (n, features) to (n, dim), not normalised."""
+        out: Tensor = self.head(features)
         return out

@@ -1,16 +1,13 @@
-"""The words of the compact text tower."""
+"""The words that the compact text tower has read."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Iterable
 
 PADDING, UNKNOWN = "[PAD]", "[UNK]"
 
@@ -47,15 +44,6 @@ def split_words(tokenizer: Tokenizer, text: str) -> list[str]:
             tokenizer.normalizer.normalize_str(text)
         )
     ]
-
-
-def word_ids(tokenizer: Tokenizer, captions: Sequence[str], length: int) -> NDArray[np.int64]:
-    """Turn captions into ids, shape (n, longest caption but at most length); 0 pads."""
-    rows = [encoding.ids[:length] or [1] for encoding in tokenizer.encode_batch(list(captions))]
-    out = np.zeros((len(rows), max(map(len, rows), default=1)), np.int64)
-    for row, ids in zip(out, rows, strict=True):
-        row[: len(ids)] = ids
-    return out
 
 
 def unknown_words(tokenizer: Tokenizer, text: str) -> tuple[str, ...]:
