@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_haiku.clinical import caption, public_record
 from napari_haiku.encoding import layout
-from napari_haiku.encoding.intensity import overview_of
+from napari_haiku.encoding.intensity import slide_scaling
 from napari_haiku.errors import HaikuError
 from napari_haiku.images.grid import PatchGrid, make_grid
 from napari_haiku.images.tissue import TissueMask, tissue_mask
@@ -175,23 +175,11 @@ def _grid(request: EncodeRequest, model: TissueModel, mask: TissueMask) -> Patch
 
 
 def _scaling(mif: SlideImage, mask: TissueMask, model: TissueModel) -> dict[str, list[float]]:
-    overview, centres = overview_of(mif, mif.used_channels)
-    fitted = model.fit_scaling(overview, _sample(mask, *centres))
+    fitted = slide_scaling(mif, mask, model.fit_scaling)
     return {
         "low": [float(value) for value in fitted.low],
         "high": [float(value) for value in fitted.high],
     }
-
-
-def _sample(mask: TissueMask, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
-    """Read a tissue mask at pixel centres (x, y) of another image."""
-    height, width = mask.mask.shape
-    columns = np.floor((x - mask.origin_um[0]) / mask.pixel_size_um).astype(np.int64)
-    rows = np.floor((y - mask.origin_um[1]) / mask.pixel_size_um).astype(np.int64)
-    inside = ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))
-    sampled = mask.mask[np.clip(rows, 0, height - 1)[:, None], np.clip(columns, 0, width - 1)]
-    result: NDArray[np.bool_] = inside & sampled
-    return result
 
 
 def _describe(image: SlideImage, inputs: dict[str, Any], model: TissueModel) -> dict[str, Any]:

@@ -42,3 +42,20 @@ def drop_channels(channels: int, generator: torch.Generator) -> Tensor:
     share = 0.6 + 0.4 * float(torch.rand((), generator=generator))
     kept = max(2, round(share * channels))
     return torch.randperm(channels, generator=generator)[:kept].sort().values
+
+
+def vary_range(log_range: Tensor, generator: torch.Generator) -> Tensor:
+    """Shift the logarithm of each channel's intensity range, or withhold it.
+
+    A quarter of the patches is read without any: images in other units must
+    still be understood.
+
+    Parameters
+    ----------
+    log_range : Tensor, shape (n, c)
+    generator : torch.Generator
+    """
+    n = len(log_range)
+    shifted = log_range + 0.15 * torch.randn(log_range.shape, generator=generator)
+    withheld = torch.rand(n, 1, generator=generator) < 0.25
+    return shifted.masked_fill(withheld, torch.nan)

@@ -41,12 +41,13 @@ def model_card(
         "data": config.data,
         "credit": config.credit,
         "training": {
-            "objective": "pairwise_clip",
+            "objectives": sorted(config.objectives),
             "patients": len({s.patient_id for s in trained}),
             "slides": len(trained),
             "recipe": config.to_json(),
         },
         "validation": {name: round(value, 4) for name, value in validation.items()},
         "placebo_fields": {field: names for field, names in levels.items() if names},
+        "training_patients": len({s.patient_id for s in trained}),
         "training_images": images,
     }

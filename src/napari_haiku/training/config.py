@@ -11,6 +11,7 @@ from typing import Any
 from napari_haiku.errors import HaikuError
 
 Box = tuple[float, float, float, float]
+PRECISIONS = ("fp32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,14 @@ class TrainConfig:
     name : str
         Name of the model.
     steps, batch_size : int
-        Optimiser steps, and patches in each.
+        Optimiser steps of the image towers, and patches in each.
+    objectives : mapping
+        Objective -> weight, or -> ``{"weight": w, **options}``; see
+        ``training/objectives``.
+    across : float
+        Share of the batches that take every patch from another patient.
+    precision : str
+        ``"fp32"``, or ``"bf16"`` for the H&E tower under autocast.
     learning_rate, weight_decay : float
         For AdamW; the rate warms up over `warm_up` steps and falls as a cosine.
     validation_share : float
@@ -40,6 +48,11 @@ class TrainConfig:
     dropped_fields : float
         Chance that a field is left out of a training caption, so that the model
         also understands records with gaps.
+    text_steps, text_batch : int
+        Optimiser steps of a text head, and patients in each.
+    text_heads : int
+        Text heads refitted on bootstraps of the training patients, for the
+        inference of counterfactuals; 0 leaves them out.
     credit, licence, data : str
         For the model card.
     seed : int
@@ -49,6 +62,14 @@ class TrainConfig:
     name: str = "haiku-small"
     steps: int = 4000
     batch_size: int = 96
+    objectives: Mapping[str, Any] = field(
+        default_factory=lambda: {
+            "pairwise_clip": {"temperature": 0.1, "learnable": True},
+            "expression": 1.0,
+        }
+    )
+    across: float = 0.5
+    precision: str = "fp32"
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     warm_up: int = 100
@@ -63,6 +84,9 @@ class TrainConfig:
     he_width: int = 32
     dim: int = 256
     threads: int = 0
+    text_steps: int = 1500
+    text_batch: int = 256
+    text_heads: int = 16
     credit: str = ""
     licence: str = ""
     data: str = ""
@@ -105,6 +129,11 @@ def read_config(path: Path | None) -> TrainConfig:
                 f"'{key}' in {path.name} cannot be {value!r}: give it like "
                 f"{json.dumps(default.to_json()[key])}."
             )
+    if content.get("precision", "fp32") not in PRECISIONS:
+        raise HaikuError(
+            f"'precision' in {path.name} cannot be {content['precision']!r}: choose "
+            f"{' or '.join(PRECISIONS)}."
+        )
     for key in ("also", "placebo_fields"):
         content[key] = tuple(content.get(key, ()))
     content["regions_um"] = {k: tuple(v) for k, v in content.get("regions_um", {}).items()}

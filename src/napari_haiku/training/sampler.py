@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MIN_TISSUE = 0.4
 TRIES = 200
+# Fewer patients than this and no batch is drawn across patients.
+MANY_PATIENTS = 16
 
 
 @dataclass(frozen=True)
@@ -27,25 +29,24 @@ class Batch:
     markers : tuple of str
     slides : tuple of CachedSlide, length n
         Where each patch comes from.
-    with_text : bool
-        Whether every patch is from another patient with a record, so that
-        captions can be told apart.
+    cohort : str
+        The cohort of all of them.
     """
 
     he: NDArray[np.uint8] | None
     cells: NDArray[np.float32] | None
     markers: tuple[str, ...]
     slides: tuple[CachedSlide, ...]
-    with_text: bool
+    cohort: str
 
 
 class BatchSampler:
     """Draws batches of two kinds from a cohort.
 
-    *Across patients*: every patch from another patient, so that the caption has
-    one right answer. *Within slides*: many patches of few slides, so that H&E
+    *Across patients*: every patch from another patient, so that what patients
+    differ in is learnt. *Within slides*: many patches of few slides, so that H&E
     and mIF are matched by what the tissue is, not by whose it is. A cohort of
-    one patient gives the second kind only.
+    few patients gives the second kind only.
 
     Parameters
     ----------
@@ -58,6 +59,8 @@ class BatchSampler:
         Geometry of the model.
     seed : int
         Batch number i depends on the seed and i alone.
+    across : float
+        Share of the batches of the first kind where there are patients enough.
     """
 
     def __init__(
@@ -70,7 +73,9 @@ class BatchSampler:
         cell_px: int,
         patch_px: int,
         seed: int,
+        across: float = 0.5,
     ) -> None:
+        self._across = across
         self._groups: dict[tuple[str, tuple[str, ...]], list[CachedSlide]] = {}
         for slide, cohort in zip(slides, cohorts, strict=True):
             self._groups.setdefault((cohort, slide.markers), []).append(slide)
@@ -82,21 +87,26 @@ class BatchSampler:
         self._cell, self._patch = cell_px, patch_px
         self._seed = seed
 
+    @property
+    def groups(self) -> dict[tuple[str, tuple[str, ...]], list[CachedSlide]]:
+        """Slides by cohort and panel."""
+        return self._groups
+
     def draw(self, number: int) -> Batch:
         """Return batch `number`; the same number always gives the same batch."""
         rng = np.random.default_rng([self._seed, number])
-        slides = self._groups[self._keys[rng.choice(len(self._keys), p=self._weights)]]
+        key = self._keys[rng.choice(len(self._keys), p=self._weights)]
+        slides = self._groups[key]
         by_patient: dict[str, list[CachedSlide]] = {}
         for slide in slides:
-            if slide.record:
-                by_patient.setdefault(slide.patient_id, []).append(slide)
-        across = len(by_patient) >= 16 and rng.random() < 0.5
+            by_patient.setdefault(slide.patient_id, []).append(slide)
+        across = len(by_patient) >= MANY_PATIENTS and rng.random() < self._across
         if across:
             patients = rng.permutation(sorted(by_patient))[: self._size]
             chosen = [by_patient[p][rng.integers(len(by_patient[p]))] for p in patients]
         else:
             chosen = self._within(slides, rng)
-        return self._cut(chosen, rng, across)
+        return self._cut(chosen, rng, key[0])
 
     def _within(self, slides: list[CachedSlide], rng: np.random.Generator) -> list[CachedSlide]:
         side = self._patch // self._cell
@@ -108,7 +118,7 @@ class BatchSampler:
                 break
         return chosen
 
-    def _cut(self, chosen: list[CachedSlide], rng: np.random.Generator, across: bool) -> Batch:
+    def _cut(self, chosen: list[CachedSlide], rng: np.random.Generator, cohort: str) -> Batch:
         cell, patch = self._cell, self._patch
         side = patch // cell
         he, cells = [], []
@@ -126,7 +136,7 @@ class BatchSampler:
             cells=np.stack(cells).astype(np.float32) if cells else None,
             markers=chosen[0].markers,
             slides=tuple(chosen),
-            with_text=across,
+            cohort=cohort,
         )
 
 

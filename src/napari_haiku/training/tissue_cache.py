@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from napari_haiku.encoding.intensity import slide_scaling
 from napari_haiku.errors import HaikuError
 from napari_haiku.images.tissue import tissue_mask
 from napari_haiku.model.compact.preprocessing import pool_cells
-from napari_haiku.model.scaling import fit_scaling
+from napari_haiku.model.scaling import ChannelScaling, fit_scaling
 from napari_haiku.storage import write_json
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 # Rows of the resampled slide worked on at a time; a multiple of any cell size.
 BAND = 512
+# Raised whenever what the cache holds changes.
+FORM = 2
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class CachedSlide:
         mIF pooled into cells; see :func:`pool_cells`.
     tissue : ndarray of float32, shape (y + 1, x + 1)
         Summed-area table of the tissue share of each cell.
+    scaling : ChannelScaling or None
+        Intensity range of each channel, from the tissue of the training region.
     """
 
     slide_id: str
@@ -56,6 +61,7 @@ class CachedSlide:
     he: NDArray[np.uint8] | None
     cells: NDArray[np.float16] | None
     tissue: NDArray[np.float32]
+    scaling: ChannelScaling | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -98,7 +104,13 @@ def cache_slide(
     box = _common_box(images, region_um, slide_id)
     key = hashlib.sha256(
         json.dumps(
-            [[image.fingerprint for image in images], box, config.pixel_size_um, config.cell_px]
+            [
+                FORM,
+                [image.fingerprint for image in images],
+                box,
+                config.pixel_size_um,
+                config.cell_px,
+            ]
         ).encode()
     ).hexdigest()[:16]
     home = folder / key
@@ -114,6 +126,7 @@ def cache_slide(
         he=np.load(home / "he.npy", mmap_mode="r") if he is not None else None,
         cells=np.load(home / "cells.npy", mmap_mode="r") if mif is not None else None,
         tissue=np.load(home / "tissue.npy"),
+        scaling=ChannelScaling(tuple(done["low"]), tuple(done["high"])) if mif else None,
     )
 
 
@@ -145,6 +158,9 @@ def _write(
     if min(rows, columns) < config.patch_px:
         raise HaikuError("A training region is smaller than one patch: give a larger one.")
     markers: list[str] = []
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    mask = tissue_mask(he if he is not None else mif)  # type: ignore[arg-type]
     if he is not None:
         out = _memmap(home / "he.npy", np.uint8, (rows, columns, 3))
         for top, band in _bands(he, box, pixel, (rows, columns)):
@@ -153,8 +169,8 @@ def _write(
     if mif is not None:
         keep = list(mif.used_channels)
         markers = [str(mif.markers[i]) for i in keep]
-        overview = mif.read_region(len(mif.levels) - 1, 0, 10**9, 0, 10**9)[keep]
-        scaling = fit_scaling(overview, None)
+        scaling = slide_scaling(mif, mask, fit_scaling, box)
+        low, high = scaling.low, scaling.high
         out16 = _memmap(
             home / "cells.npy", np.float16, (len(keep), 3, rows // cell, columns // cell)
         )
@@ -163,7 +179,6 @@ def _write(
             pooled = pool_cells(torch.from_numpy(scaled), cell)[0].numpy()
             out16[:, :, top // cell : top // cell + pooled.shape[2]] = pooled
         out16.flush()
-    mask = tissue_mask(he if he is not None else mif)  # type: ignore[arg-type]
     y = box[1] + (np.arange(rows // cell) + 0.5) * pixel * cell
     x = box[0] + (np.arange(columns // cell) + 0.5) * pixel * cell
     at_y = (
@@ -175,7 +190,7 @@ def _write(
     table = np.zeros((len(y) + 1, len(x) + 1), np.float32)
     table[1:, 1:] = mask.mask[np.ix_(at_y, at_x)].astype(np.float64).cumsum(0).cumsum(1)
     np.save(home / "tissue.npy", table)
-    write_json(home / "done.json", {"markers": markers})
+    write_json(home / "done.json", {"markers": markers, "low": low, "high": high})
 
 
 def _memmap(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap[Any, Any]:

@@ -11,20 +11,32 @@ from torch.nn import functional
 
 from napari_haiku.clinical import caption
 from napari_haiku.model.compact.preprocessing import he_normalise
-from napari_haiku.model.compact.words import word_ids
 from napari_haiku.training.sampler import MIN_TISSUE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_haiku.model.compact.caption_reader import CaptionReader
     from napari_haiku.model.compact.network import CompactNetwork
     from napari_haiku.training.tissue_cache import CachedSlide
 
 
 def validate(
-    network: CompactNetwork, tokenizer: object, slides: list[CachedSlide], limit: int = 1000
+    network: CompactNetwork,
+    reader: CaptionReader | None,
+    slides: list[CachedSlide],
+    limit: int = 1000,
 ) -> dict[str, float]:
     """Rank the true counterpart of every patch among all patches kept out.
+
+    Parameters
+    ----------
+    network : CompactNetwork
+    reader : CaptionReader or None
+        None leaves captions out.
+    slides : list of CachedSlide
+    limit : int
+        Most patches.
 
     Returns
     -------
@@ -34,7 +46,7 @@ def validate(
         the gallery is one caption a patient.
     """
     network.eval()
-    vectors, patients = _encode(network, tokenizer, slides, limit)
+    vectors, patients = _encode(network, reader, slides, limit)
     network.train()
     figures: dict[str, float] = {"patches": float(len(patients))}
     first = np.unique(patients, return_index=True)[1]
@@ -54,7 +66,7 @@ def validate(
 
 
 def _encode(
-    network: CompactNetwork, tokenizer: object, slides: list[CachedSlide], limit: int
+    network: CompactNetwork, reader: CaptionReader | None, slides: list[CachedSlide], limit: int
 ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.str_]]:
     config = network.config
     side = config.patch_px // config.cell_px
@@ -67,13 +79,16 @@ def _encode(
             if not len(corners):
                 continue
             patients += [slide.patient_id] * len(corners)
-            for name, rows in _slide_vectors(network, tokenizer, slide, corners).items():
+            for name, rows in _slide_vectors(network, reader, slide, corners).items():
                 found.setdefault(name, []).append(rows)
     return {name: np.concatenate(parts) for name, parts in found.items()}, np.array(patients)
 
 
 def _slide_vectors(
-    network: CompactNetwork, tokenizer: object, slide: CachedSlide, corners: NDArray[np.int64]
+    network: CompactNetwork,
+    reader: CaptionReader | None,
+    slide: CachedSlide,
+    corners: NDArray[np.int64],
 ) -> dict[str, NDArray[np.float32]]:
     cell, patch = network.config.cell_px, network.config.patch_px
     side = patch // cell
@@ -87,9 +102,11 @@ def _slide_vectors(
     if slide.cells is not None:
         cells = np.stack([slide.cells[:, :, r : r + side, c : c + side] for r, c in corners])
         tensor = torch.from_numpy(cells.astype(np.float32))
-        out["mif"] = _unit(network.mif(tensor, network.marker_ids(slide.markers)))
-    ids = word_ids(tokenizer, [caption(slide.record)], network.config.text_length)  # type: ignore[arg-type]
-    out["text"] = np.repeat(_unit(network.text(torch.from_numpy(ids))), len(corners), 0)
+        ranges = None if slide.scaling is None else torch.from_numpy(slide.scaling.log_range)
+        out["mif"] = _unit(network.mif(tensor, network.marker_ids(slide.markers), ranges))
+    if reader is not None:
+        features = torch.from_numpy(reader.read([caption(slide.record)]))
+        out["text"] = np.repeat(_unit(network.text(features)), len(corners), 0)
     return out
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class CompactNetwork(nn.Module):
-    """Three towers and the temperature of their comparison."""
+    """The three towers."""
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
@@ -26,13 +25,12 @@ class CompactNetwork(nn.Module):
         self.he = HETower(config.he_width, config.dim)
         self.mif = MIFTower(len(config.markers), config.mif_width, config.mif_layers, config.dim)
         self.text = TextTower(len(config.text_features), config.dim)
-        self.log_temperature = nn.Parameter(torch.tensor(math.log(1 / 0.1)))
         self._rows = {name: i + 1 for i, name in enumerate(config.markers)}
 
     def marker_ids(self, markers: tuple[str, ...]) -> Tensor:
         """Rows of the marker table; 0 for a marker the model has never seen."""
         rows = [self._rows.get(name, 0) for name in markers]
-        return torch.tensor(rows, device=self.log_temperature.device)
+        return torch.tensor(rows, device=self.mif.summary.device)
 
     def known_markers_only(self, markers: Collection[str]) -> CompactNetwork:
         """Copy the network without the vectors of all other markers.

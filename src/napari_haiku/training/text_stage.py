@@ -1,0 +1,73 @@
+"""The text side of a run: one head on all patients, others on bootstraps of them."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from napari_haiku.model.compact.text_heads import TextHeads
+from napari_haiku.storage import write_bytes
+from napari_haiku.training.text_heads import FittedHead, fit_head
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from pathlib import Path
+
+    from napari_haiku.jobs import Progress
+    from napari_haiku.model.compact.caption_reader import CaptionReader
+    from napari_haiku.model.compact.network import CompactNetwork
+    from napari_haiku.training.config import TrainConfig
+    from napari_haiku.training.text_cases import TextCases
+
+FOLDER = "text_heads"
+
+
+def fit_text(
+    network: CompactNetwork,
+    cases: TextCases,
+    markers: Sequence[str],
+    reader: CaptionReader,
+    config: TrainConfig,
+    output: Path,
+) -> Generator[Progress, None, TextHeads | None]:
+    """Fit the text head of a network, and refit it on bootstraps of the patients.
+
+    Each head is kept in `output` as soon as it is done, so that a run that was
+    stopped goes on with the next.
+
+    Returns
+    -------
+    TextHeads or None
+        The refitted heads; None where the recipe asks for none.
+    """
+    heads = []
+    for number in range(config.text_heads + 1):
+        file = output / FOLDER / f"head_{number:02}.npz"
+        if file.is_file():
+            with np.load(file) as kept:
+                head = FittedHead(kept["weight"], kept["bias"])
+        else:
+            head = yield from fit_head(
+                cases, markers, reader, config, seed=number, resample=number > 0
+            )
+            _keep(file, head)
+        heads.append(head)
+    with torch.no_grad():
+        network.text.head.weight.copy_(torch.from_numpy(heads[0].weight))
+        network.text.head.bias.copy_(torch.from_numpy(heads[0].bias))
+    if not config.text_heads:
+        return None
+    return TextHeads(
+        np.stack([head.weight for head in heads[1:]]).astype(np.float16),
+        np.stack([head.bias for head in heads[1:]]).astype(np.float16),
+    )
+
+
+def _keep(file: Path, head: FittedHead) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    stream = io.BytesIO()
+    np.savez(stream, weight=head.weight, bias=head.bias)
+    write_bytes(file, stream.getvalue())
