@@ -26,6 +26,9 @@ RECIPE = TrainConfig(
     dim=16,
     placebo_fields=("ward",),
     threads=1,
+    text_steps=20,
+    text_batch=8,
+    text_heads=2,
 )
 
 

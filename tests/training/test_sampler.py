@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from napari_haiku.training.sampler import BatchSampler
 from napari_haiku.training.tissue_cache import CachedSlide
 
 
-def _slide(i: int, markers: tuple[str, ...] = ("DAPI", "CD8"), record: bool = True) -> CachedSlide:
+def _slide(i: int, markers: tuple[str, ...] = ("DAPI", "CD8")) -> CachedSlide:
     """H&E brightness equals the mean of every cell, so that pairs can be checked."""
     values = np.random.default_rng(i).integers(0, 200, (30, 30))
     he = np.repeat(np.kron(values, np.ones((4, 4), int))[..., None], 3, -1).astype(np.uint8)
@@ -17,7 +16,7 @@ def _slide(i: int, markers: tuple[str, ...] = ("DAPI", "CD8"), record: bool = Tr
     table = np.zeros((31, 31), np.float32)
     table[1:, 1:] = np.ones((30, 30)).cumsum(0).cumsum(1)
     return CachedSlide(
-        f"s{i}", f"p{i}", {"stage": "I"} if record else {}, markers, he, cells, table
+        f"s{i}", f"p{i}", {"stage": "I"}, markers, he, cells, table
     )
 
 
@@ -45,19 +44,24 @@ def test_he_and_mif_show_the_same_tissue() -> None:
         np.testing.assert_array_equal(batch.he[:, ::4, ::4, 0], batch.cells[:, 0, 0])
 
 
-def test_captions_are_asked_for_only_across_patients() -> None:
+def test_some_batches_go_across_patients_and_some_within_slides() -> None:
     sampler = _sampler([_slide(i) for i in range(20)])
-    kinds = [sampler.draw(number) for number in range(20)]
-    assert {batch.with_text for batch in kinds} == {True, False}
-    for batch in kinds:
-        if batch.with_text:
-            patients = [slide.patient_id for slide in batch.slides]
-            assert len(set(patients)) == len(patients)
+    patients = [len({s.patient_id for s in sampler.draw(n).slides}) for n in range(20)]
+    assert 20 in patients
+    assert min(patients) < 5
+
+
+def test_the_share_of_batches_across_patients_can_be_set() -> None:
+    slides = [_slide(i) for i in range(20)]
+    for across, expected in ((1.0, {20}), (0.0, {2})):
+        sampler = BatchSampler(
+            slides, [""] * 20, {}, batch_size=20, cell_px=4, patch_px=32, seed=0, across=across
+        )
+        assert {len({s.slide_id for s in sampler.draw(n).slides}) for n in range(9)} == expected
 
 
 def test_one_patient_gives_batches_within_the_slide() -> None:
     batch = _sampler([_slide(0)]).draw(0)
-    assert not batch.with_text
     assert len(batch.slides) == round(900 / 64)
 
 
@@ -74,9 +78,3 @@ def test_shares_weigh_cohorts() -> None:
         slides, ["", "", "", "b"], {"": 0.0, "b": 1.0}, batch_size=4, cell_px=4, patch_px=32, seed=0
     )
     assert {s.slide_id for n in range(5) for s in sampler.draw(n).slides} == {"s3"}
-
-
-@pytest.mark.parametrize("record", [True, False])
-def test_slides_without_a_record_are_never_asked_for_captions(record: bool) -> None:
-    sampler = _sampler([_slide(i, record=record) for i in range(20)])
-    assert any(sampler.draw(number).with_text for number in range(20)) is record

@@ -12,7 +12,7 @@ from napari_haiku.images.reading import open_image
 from napari_haiku.model.compact.config import CompactConfig
 from napari_haiku.training.tissue_cache import CachedSlide, cache_slide
 
-SIZES = CompactConfig(name="t", markers=("DAPI",), vocabulary_size=5, patch_px=48)
+SIZES = CompactConfig(name="t", markers=("DAPI",), cell_px=4, patch_px=48)
 
 
 def _cached(manifest: Path, **options: object) -> CachedSlide:

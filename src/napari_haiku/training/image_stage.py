@@ -182,7 +182,7 @@ def log_ranges(batch: Batch) -> NDArray[np.float32]:
 
 
 def _told(recipe: Any) -> dict[str, Any]:
-    """The recipe, where the marker targets are told to be standardised already."""
+    """Tell the expression objective that its targets are standardised already."""
     told = dict(recipe)
     if "expression" in told:
         entry = told["expression"]

@@ -104,8 +104,9 @@ def _stored(scaled: NDArray[np.float64], scaling: ChannelScaling | None) -> NDAr
     """Turn scaled means back into stored units."""
     if scaling is None:
         return scaled
-    low = np.asarray(scaling.low)
-    return low + scaled * (np.asarray(scaling.high) - low)
+    low = np.asarray(scaling.low, np.float64)
+    stored: NDArray[np.float64] = low + scaled * (np.asarray(scaling.high, np.float64) - low)
+    return stored
 
 
 def _both(means: NDArray[np.float64], floor: NDArray[np.float64]) -> NDArray[np.float64]:

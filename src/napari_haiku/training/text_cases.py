@@ -175,8 +175,9 @@ def _vectors(
         he = np.stack(
             [slide.he[r * cell : r * cell + patch, c * cell : c * cell + patch] for r, c in some]
         )
-        cells = np.stack([slide.cells[:, :, r : r + side, c : c + side] for r, c in some])
-        cells = cells.astype(np.float32)
+        cells = np.stack(
+            [slide.cells[:, :, r : r + side, c : c + side] for r, c in some], dtype=np.float32
+        )
         image = he_normalise(torch.from_numpy(he).permute(0, 3, 1, 2).float() / 255)
         found["he"].append(_unit(network.he(image)))
         found["mif"].append(_unit(network.mif(torch.from_numpy(cells), ids, ranges)))

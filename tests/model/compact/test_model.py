@@ -11,12 +11,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from napari_haiku.errors import HaikuError
+from napari_haiku.model.compact.caption_reader import learn_features
 from napari_haiku.model.compact.config import CompactConfig
 from napari_haiku.model.compact.model import CompactModel
 from napari_haiku.model.compact.network import CompactNetwork
+from napari_haiku.model.compact.text_heads import TextHeads
 from napari_haiku.model.compact.words import learn_words
 from napari_haiku.model.devices import choose_device
 from napari_haiku.model.loading import load_model
+from napari_haiku.model.scaling import ChannelScaling
 
 RNG = np.random.default_rng(0)
 MARKERS = ["DAPI", "CD8", "PanCK"]
@@ -25,9 +28,11 @@ MARKERS = ["DAPI", "CD8", "PanCK"]
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    words = learn_words(["colon stage two"] * 2)
-    config = CompactConfig("tiny", tuple(MARKERS), words.get_vocab_size(), he_width=4, dim=16)
+    captions = ["colon stage two", "colon stage one", "stage two"] * 2
+    words, features = learn_words(captions), learn_features(captions)
+    config = CompactConfig("tiny", tuple(MARKERS), features, he_width=4, dim=16)
     network = CompactNetwork(config)
+    torch.nn.init.normal_(network.text.head.weight)
     CompactModel(network, words, {"licence": "none"}, choose_device("cpu"), "").save(tmp_path / "m")
     return tmp_path / "m"
 
@@ -162,10 +167,64 @@ def test_typed_words_never_read_are_left_out_and_named(model: CompactModel) -> N
 
 def test_forgetting_other_markers_changes_nothing_for_the_known(model: CompactModel) -> None:
     known = model.network.known_markers_only({"DAPI", "PanCK"}).eval()
-    cells = torch.rand(2, 2, 3, 24, 24)
+    cells = torch.rand(2, 2, 3, 12, 12)
     panel = ("PanCK", "DAPI")
     with torch.inference_mode():
         before = model.network.mif(cells, model.network.marker_ids(panel))
         after = known.mif(cells, known.marker_ids(panel))
     torch.testing.assert_close(before, after)
     assert known.marker_ids(("CD8",)).tolist() == [0]
+
+
+def test_how_wide_a_range_is_matters_only_where_the_training_knew_it(model: CompactModel) -> None:
+    patches = RNG.integers(0, 255, (2, 3, 96, 96), dtype=np.uint8)
+    narrow, wide, absurd = (ChannelScaling((0.0,) * 3, (top,) * 3) for top in (100.0, 200.0, 1e7))
+
+    def vectors(scaling: ChannelScaling) -> np.ndarray:
+        # The same scaled picture, whatever the range.
+        stored = patches / 255 * scaling.high[0]
+        return model.encode_mif(stored, MARKERS, 1.04, scaling=scaling)
+
+    np.testing.assert_allclose(vectors(narrow), vectors(wide), atol=1e-5)
+    mif = model.network.mif
+    mif.level_mean.fill_(float(np.log(150)))
+    mif.level_spread.fill_(0.3)
+    assert np.abs(vectors(narrow) - vectors(wide)).max() > 1e-4
+    unknown = vectors(absurd)
+    mif.level_spread.zero_()
+    np.testing.assert_allclose(unknown, vectors(narrow), atol=1e-5)
+
+
+def test_text_heads_travel_with_the_model(model: CompactModel, tmp_path: Path) -> None:
+    assert model.n_text_heads == 0
+    with pytest.raises(HaikuError, match="no text heads"):
+        model.encode_text_heads(["colon"])
+    features = len(model.network.config.text_features)
+    weight = RNG.normal(size=(3, 16, features)).astype(np.float16)
+    model.text_heads = TextHeads(weight, np.zeros((3, 16), np.float16))
+    model.save(tmp_path / "headed")
+    again = load_model(tmp_path / "headed", device="cpu")
+    assert again.n_text_heads == 3
+    vectors = again.encode_text_heads(["colon stage two", "stage"])
+    assert vectors.shape == (3, 2, 16)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=2), 1, atol=1e-5)
+    row = model.reader.read(["stage"]) @ weight[1].astype(np.float32).T
+    np.testing.assert_allclose(vectors[1, 1], row[0] / np.linalg.norm(row), atol=1e-5)
+
+
+def test_text_heads_of_another_model_are_refused(folder: Path) -> None:
+    TextHeads(np.zeros((2, 16, 1), np.float16), np.zeros((2, 16), np.float16)).save(folder)
+    with pytest.raises(HaikuError, match="another model"):
+        load_model(folder)
+    (folder / "text_heads.safetensors").write_bytes(b"broken")
+    with pytest.raises(HaikuError, match="cannot be read"):
+        load_model(folder)
+
+
+def test_a_model_without_caption_features_has_no_text_tower(tmp_path: Path) -> None:
+    network = CompactNetwork(CompactConfig("tiny", tuple(MARKERS), he_width=4, dim=16))
+    mute = CompactModel(network, learn_words([]), {}, choose_device("cpu"), "")
+    mute.save(tmp_path / "mute")
+    assert load_model(tmp_path / "mute").modalities == {"he", "mif"}
+    with pytest.raises(HaikuError, match="no text tower"):
+        mute.encode_text(["colon"])

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# A number is read as its place between these; between two of them it is shared out.
-KNOTS = (0, 1, 2, 3, 4, 5, 7, 10, 14, 20, 28, 40, 56, 75, 100, 130, 180, 250, 500, 1000, 10_000)
+# A word's numbers are read as their place between so many quantiles of them at most.
+_PLACES = 11
+_NUMBER = " #"
 _CLAUSE = re.compile(r"[,;:.](?=\s|$)")
 _TOKEN = re.compile(r"[^\W_]+(?:\.\d+)?")
 _PART = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?")
@@ -27,72 +28,93 @@ class CaptionReader:
 
     Nothing of it is learnt but the list: what a feature means is the business
     of the text head alone, so that a head refitted on other patients shares
-    nothing with the first that depended on patients.
+    nothing with the first that depended on how patients fare.
 
     Parameters
     ----------
     features : sequence of str
         Known features: ``"word"``, ``"word word"`` (neighbours in a clause) and
-        ``"word #28"`` (a number near 28 right after the word).
+        ``"word #28"`` (a number right after the word; a number between two
+        known ones is shared out, one beyond them counts as the outermost).
     """
 
     def __init__(self, features: Sequence[str]) -> None:
         self.features = tuple(features)
         self._column = {feature: i for i, feature in enumerate(self.features)}
+        places: dict[str, list[tuple[float, int]]] = {}
+        for feature, column in self._column.items():
+            word, mark, number = feature.rpartition(_NUMBER)
+            if mark:
+                places.setdefault(word, []).append((float(number), column))
+        self._places = {word: sorted(found) for word, found in places.items()}
 
     def read(self, captions: Sequence[str]) -> NDArray[np.float32]:
         """Features of captions, shape (n, features), each from 0 to 1."""
         out = np.zeros((len(captions), len(self.features)), np.float32)
         for row, caption in zip(out, captions, strict=True):
-            for feature, amount in caption_features(caption).items():
-                column = self._column.get(feature)
+            words, numbers = split_caption(caption)
+            for word in words:
+                column = self._column.get(word)
                 if column is not None:
-                    row[column] = max(row[column], amount)
+                    row[column] = 1.0
+            for word, value in numbers:
+                for column, share in self._shared_out(word, value):
+                    row[column] = max(row[column], share)
         return out
+
+    def _shared_out(self, word: str, value: float) -> list[tuple[int, float]]:
+        places = self._places.get(word, [])
+        above = bisect.bisect_left(places, (value, -1))
+        if not places or above == len(places):
+            return [(places[-1][1], 1.0)] if places else []
+        if above == 0:
+            return [(places[0][1], 1.0)]
+        (low, left), (high, right) = places[above - 1], places[above]
+        share = (value - low) / (high - low)
+        return [(left, 1 - share), (right, share)]
 
 
 def learn_features(captions: Iterable[str], *, at_least: int = 2) -> tuple[str, ...]:
     """List the features that occur in at least so many captions, by the alphabet."""
     counts: Counter[str] = Counter()
+    numbers: dict[str, list[float]] = {}
     for caption in captions:
-        counts.update(caption_features(caption).keys())
-    return tuple(sorted(feature for feature, count in counts.items() if count >= at_least))
+        words, found = split_caption(caption)
+        counts.update(words)
+        for word, value in found:
+            numbers.setdefault(word, []).append(value)
+    features = [word for word, count in counts.items() if count >= at_least]
+    for word, values in numbers.items():
+        if len(values) >= at_least:
+            places = np.quantile(values, np.linspace(0, 1, _PLACES), method="nearest")
+            features += [f"{word}{_NUMBER}{place:g}" for place in np.unique(places)]
+    return tuple(sorted(features))
 
 
-def caption_features(caption: str) -> dict[str, float]:
-    """Return the features of one caption with their amounts, 0 to 1.
+def split_caption(caption: str) -> tuple[set[str], list[tuple[str, float]]]:
+    """Find the words and word pairs of a caption, and its numbers with their word.
 
-    "stage: IV, grade: G2" has the clauses "stage", "IV", ...; a colon does not
-    part a field from its value, so that "stage iv" is a feature.
+    A colon does not part a field from its value: "stage: IV, grade: G2" has
+    the pairs "stage iv" and "grade g2", and the number 2 after "g".
     """
     text = unicodedata.normalize("NFKC", caption).casefold()
-    found: dict[str, float] = {}
+    words: set[str] = set()
+    numbers: list[tuple[str, float]] = []
     for clause in _CLAUSE.split(text.replace(": ", " ")):
         before = ""
         for token in _TOKEN.findall(clause):
             parts = _PART.findall(token)
-            if not parts[0][0].isdigit():
-                found[token] = 1.0
+            bare = parts[0][0].isdigit()
+            if not bare:
+                words.add(token)
                 if before:
-                    found[f"{before} {token}"] = 1.0
+                    words.add(f"{before} {token}")
             word = before
             for part in parts:
-                if part[0].isdigit():
-                    for knot, amount in _shared_out(float(part)):
-                        name = f"{word} #{knot}"
-                        found[name] = max(found.get(name, 0.0), amount)
-                else:
+                if not part[0].isdigit():
                     word = part
+                elif word:
+                    numbers.append((word, float(part)))
             # A bare number ends the run of words.
-            before = "" if parts[0][0].isdigit() else token
-    return found
-
-
-def _shared_out(value: float) -> list[tuple[int, float]]:
-    value = min(value, float(KNOTS[-1]))
-    above = bisect.bisect_left(KNOTS, value)
-    if KNOTS[above] == value:
-        return [(KNOTS[above], 1.0)]
-    low, high = KNOTS[above - 1], KNOTS[above]
-    part = (value - low) / (high - low)
-    return [(low, 1 - part), (high, part)]
+            before = "" if bare else token
+    return words, numbers

@@ -39,7 +39,7 @@ class TextHeads:
         return len(self.weight)
 
     def read(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Unit vectors of captions under every head, shape (heads, n, dim)."""
+        """Return unit vectors of captions under every head, shape (heads, n, dim)."""
         rows = np.stack(
             [
                 features @ weight.astype(np.float32).T + bias.astype(np.float32)
