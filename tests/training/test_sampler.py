@@ -15,9 +15,7 @@ def _slide(i: int, markers: tuple[str, ...] = ("DAPI", "CD8")) -> CachedSlide:
     cells = np.broadcast_to(values, (len(markers), 3, 30, 30)).astype(np.float16)
     table = np.zeros((31, 31), np.float32)
     table[1:, 1:] = np.ones((30, 30)).cumsum(0).cumsum(1)
-    return CachedSlide(
-        f"s{i}", f"p{i}", {"stage": "I"}, markers, he, cells, table
-    )
+    return CachedSlide(f"s{i}", f"p{i}", {"stage": "I"}, markers, he, cells, table)
 
 
 def _sampler(slides: list[CachedSlide], seed: int = 0, size: int = 20) -> BatchSampler:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def vary_stain(image: Tensor, generator: torch.Generator) -> Tensor:
+def vary_stain(image: Tensor, generator: torch.Generator, amount: float = 1.0) -> Tensor:
     """Scale the optical density of each colour and shift the brightness.
 
     Parameters
@@ -14,6 +14,8 @@ def vary_stain(image: Tensor, generator: torch.Generator) -> Tensor:
     image : Tensor, shape (n, 3, h, w)
         Values in 0..255.
     generator : torch.Generator
+    amount : float
+        0 changes nothing, 1 as much as stains differ between laboratories.
 
     Returns
     -------
@@ -21,9 +23,9 @@ def vary_stain(image: Tensor, generator: torch.Generator) -> Tensor:
         Values about 0..1.
     """
     n = len(image)
-    overall = 1 + 0.15 * torch.randn(n, 1, 1, 1, generator=generator)
-    each = 1 + 0.10 * torch.randn(n, 3, 1, 1, generator=generator)
-    shift = 0.03 * torch.randn(n, 3, 1, 1, generator=generator)
+    overall = 1 + amount * 0.15 * torch.randn(n, 1, 1, 1, generator=generator)
+    each = 1 + amount * 0.10 * torch.randn(n, 3, 1, 1, generator=generator)
+    shift = amount * 0.03 * torch.randn(n, 3, 1, 1, generator=generator)
     density = -torch.log((image + 1) / 256)
     return torch.exp(-density * (overall * each).clamp(0.5, 1.6)) + shift
 

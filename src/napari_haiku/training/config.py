@@ -27,6 +27,9 @@ class TrainConfig:
     objectives : mapping
         Objective -> weight, or -> ``{"weight": w, **options}``; see
         ``training/objectives``.
+    stain_jitter : mapping
+        Manifest -> how much its stains are varied ("" for the main one), 1 by
+        default; a slide whose stain carries meaning wants less.
     across : float
         Share of the batches that take every patch from another patient.
     precision : str
@@ -68,6 +71,7 @@ class TrainConfig:
             "expression": 1.0,
         }
     )
+    stain_jitter: Mapping[str, float] = field(default_factory=dict)
     across: float = 0.5
     precision: str = "fp32"
     learning_rate: float = 1e-3

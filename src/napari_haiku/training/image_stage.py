@@ -104,12 +104,14 @@ class ImageStage:
         ]
 
     def _forward(self, batch: Batch, generator: torch.Generator) -> ContrastiveBatch:
+        config = self.config
         vectors: dict[str, torch.Tensor] = {}
         if batch.he is not None:
             image = torch.from_numpy(batch.he).permute(0, 3, 1, 2).float()
-            half = self.config.precision == "bf16"
+            half = config.precision == "bf16"
             with torch.autocast("cpu", torch.bfloat16, enabled=half):
-                vectors["he"] = self.network.he(he_normalise(vary_stain(image, generator))).float()
+                varied = vary_stain(image, generator, config.stain_jitter.get(batch.cohort, 1.0))
+                vectors["he"] = self.network.he(he_normalise(varied)).float()
         if batch.cells is not None:
             keep = drop_channels(len(batch.markers), generator)
             cells = vary_intensity(torch.from_numpy(batch.cells)[:, keep], generator)

@@ -46,6 +46,7 @@ CAPTIONS_PER_RECORD = 12
 # A feature of captions that is rarer than this is no help.
 _RARE = 0.002
 
+
 @dataclass(frozen=True)
 class TrainRequest:
     """One training run.

@@ -24,6 +24,7 @@ from napari_haiku.training.objectives.intra_modal import IntraModal
 from napari_haiku.training.objectives.mixup import MixupContrastive
 from napari_haiku.training.objectives.multi_positive import MultiPositive
 from napari_haiku.training.objectives.multiview import MvDhel, MvInfoNce
+from napari_haiku.training.objectives.neighbours import ExpressionNeighbours
 from napari_haiku.training.objectives.pairwise import PairwiseClip
 from napari_haiku.training.objectives.patch_information import PatchMutualInformation
 from napari_haiku.training.objectives.perturbed_text import PerturbedTextNegatives
@@ -60,6 +61,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
         PerturbedTextNegatives,
         Mmrlpp,
         Expression,
+        ExpressionNeighbours,
     )
 }
 Recipe = Mapping[str, float | Mapping[str, Any]]

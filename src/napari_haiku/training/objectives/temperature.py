@@ -53,4 +53,5 @@ class Temperature(nn.Module):
     @property
     def value(self) -> float:
         """The temperature now."""
-        return 1 / float(self())
+        scale = self()
+        return 1 / float(scale.detach() if isinstance(scale, Tensor) else scale)
