@@ -12,81 +12,132 @@ from napari_haiku.atlas.manifest import ManifestSlide, read_manifest
 from napari_haiku.errors import HaikuError
 from napari_haiku.images.reading import open_image
 from napari_haiku.jobs import Progress
-from napari_haiku.training.tissue_cache import CachedSlide, cache_slide
+from napari_haiku.training.slide_index import KnownSlide, SlideIndex
+from napari_haiku.training.tissue_cache import (
+    FORM,
+    CachedSlide,
+    cache_slide,
+    is_cached,
+    open_cached,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from napari_haiku.images.slide_image import SlideImage
     from napari_haiku.model.compact.config import CompactConfig
     from napari_haiku.training.config import TrainConfig
 
 # Fewer patients than this and none can be spared for validation.
 FEW_PATIENTS = 8
+_SAVE_EVERY = 50
 
 
 @dataclass(frozen=True)
 class TrainingSlide:
-    """A slide of a manifest with its images opened."""
+    """A row of a manifest with its resampled images.
+
+    Attributes
+    ----------
+    cohort : str
+        Manifest as the configuration names it; "" for the main one.
+    entry : ManifestSlide
+    cached : CachedSlide
+    fingerprints : tuple of str
+        Of its images.
+    """
 
     cohort: str
     entry: ManifestSlide
-    he: SlideImage | None
-    mif: SlideImage | None
+    cached: CachedSlide
+    fingerprints: tuple[str, ...]
+
+    @property
+    def paired(self) -> bool:
+        """Whether it shows the same tissue twice."""
+        return self.cached.he is not None and self.cached.cells is not None
 
 
-def open_cohorts(manifest: Path, config: TrainConfig, config_folder: Path) -> list[TrainingSlide]:
-    """Open every slide of the main manifest and of those named in the configuration.
+def read_cohorts(
+    manifest: Path, config: TrainConfig, config_folder: Path
+) -> list[tuple[str, ManifestSlide]]:
+    """List the slides of the main manifest and of those named in the configuration.
 
     Raises
     ------
     HaikuError
-        A manifest or an image cannot be used; names the row.
+        A manifest cannot be used, or a region names a slide that none lists.
     """
-    slides = []
-    for cohort in ("", *config.also):
-        path = manifest if not cohort else config_folder / cohort
-        for entry in read_manifest(path).slides:
-            he = open_image(entry.he, modality="he") if entry.he else None
-            mif = (
-                open_image(entry.mif, modality="mif", markers=entry.markers) if entry.mif else None
-            )
-            slides.append(TrainingSlide(cohort, entry, he, mif))
-    present = {slide.entry.slide_id for slide in slides}
+    rows = [
+        (cohort, entry)
+        for cohort in ("", *config.also)
+        for entry in read_manifest(manifest if not cohort else config_folder / cohort).slides
+    ]
+    present = {entry.slide_id for _, entry in rows}
     for slide_id in config.regions_um:
         if slide_id not in present:
             raise HaikuError(
                 f"The training configuration names a region of slide '{slide_id}', which no "
                 "manifest lists: correct the id."
             )
-    if not any(slide.he is not None and slide.mif is not None for slide in slides):
+    if not any(entry.he is not None and entry.mif is not None for _, entry in rows):
         raise HaikuError(
             "No slide of the cohort has both an H&E and an mIF image, so there is nothing to "
             "align: add paired slides."
         )
+    return rows
+
+
+def prepare_slides(
+    rows: list[tuple[str, ManifestSlide]],
+    config: TrainConfig,
+    sizes: CompactConfig,
+    folder: Path,
+) -> Generator[Progress, None, list[TrainingSlide]]:
+    """Resample every slide once; what an earlier run prepared is not opened again.
+
+    Raises
+    ------
+    HaikuError
+        An image cannot be used.
+    """
+    index = SlideIndex(folder)
+    slides = []
+    for done, (cohort, entry) in enumerate(rows):
+        yield Progress(done, len(rows), "Preparing", "slides")
+        slides.append(_prepare(cohort, entry, config, sizes, folder, index))
+        if done % _SAVE_EVERY == 0:
+            index.save()
+    index.save()
     return slides
 
 
-def cache_cohorts(
-    slides: list[TrainingSlide], config: TrainConfig, sizes: CompactConfig, folder: Path
-) -> Generator[Progress, None, list[CachedSlide]]:
-    """Resample every slide once; yields progress slide by slide."""
-    cached = []
-    for i, slide in enumerate(slides):
-        yield Progress(i, len(slides), "Preparing", "slides")
-        cached.append(
-            cache_slide(
-                slide.he,
-                slide.mif,
-                slide_id=slide.entry.slide_id,
-                patient_id=slide.entry.patient_id,
-                record=slide.entry.record,
-                config=sizes,
-                region_um=config.regions_um.get(slide.entry.slide_id),
-                folder=folder,
-            )
-        )
-    return cached
+def _prepare(
+    cohort: str,
+    entry: ManifestSlide,
+    config: TrainConfig,
+    sizes: CompactConfig,
+    folder: Path,
+    index: SlideIndex,
+) -> TrainingSlide:
+    region = config.regions_um.get(entry.slide_id)
+    files = [file for file in (entry.he, entry.mif, entry.markers) if file is not None]
+    settings = [FORM, list(region or ()), sizes.pixel_size_um, sizes.cell_px, sizes.patch_px]
+    who = {
+        "slide_id": entry.slide_id,
+        "patient_id": entry.patient_id,
+    }
+    known = index.find(files, settings)
+    if known is not None and is_cached(folder / known.home):
+        cached = open_cached(folder / known.home, record=entry.record, **who)
+        return TrainingSlide(cohort, entry, cached, known.fingerprints)
+    he = open_image(entry.he, modality="he") if entry.he else None
+    mif = open_image(entry.mif, modality="mif", markers=entry.markers) if entry.mif else None
+    cached = cache_slide(
+        he, mif, record=entry.record, config=sizes, region_um=region, folder=folder, **who
+    )
+    fingerprints = tuple(image.fingerprint for image in (he, mif) if image is not None)
+    index.add(files, settings, KnownSlide(cached.home, fingerprints))
+    return TrainingSlide(cohort, entry, cached, fingerprints)
 
 
 def split_patients(slides: list[TrainingSlide], config: TrainConfig) -> set[str]:
@@ -107,12 +158,8 @@ def training_images(slides: list[TrainingSlide], config: TrainConfig) -> list[di
     images = []
     for slide in slides:
         region = config.regions_um.get(slide.entry.slide_id)
-        for image in (slide.he, slide.mif):
-            if image is not None:
-                images.append(
-                    {
-                        "fingerprint": image.fingerprint,
-                        "region_um": list(region) if region else None,
-                    }
-                )
+        images += [
+            {"fingerprint": fingerprint, "region_um": list(region) if region else None}
+            for fingerprint in slide.fingerprints
+        ]
     return images

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,8 @@ from napari_haiku.training.captions import PHRASES, training_caption
 from napari_haiku.training.card import model_card
 from napari_haiku.training.cohort import (
     TrainingSlide,
-    cache_cohorts,
-    open_cohorts,
+    prepare_slides,
+    read_cohorts,
     split_patients,
     training_images,
 )
@@ -109,22 +109,20 @@ def train(request: TrainRequest) -> Generator[Progress, None, TrainResult]:
         )
     if config.threads:
         torch.set_num_threads(config.threads)
-    slides = open_cohorts(request.manifest, config, request.config_folder)
+    rows = read_cohorts(request.manifest, config, request.config_folder)
     output.mkdir(parents=True, exist_ok=True)
-    kept_out = split_patients(slides, config)
-    captions = _captions(slides, kept_out, config)
-    features = learn_features(captions, at_least=max(2, round(_RARE * len(captions))))
     sizes = CompactConfig(
-        name=config.name,
-        markers=vocabulary(),
-        text_features=features if _has_records(slides, kept_out) else (),
-        he_width=config.he_width,
-        dim=config.dim,
+        name=config.name, markers=vocabulary(), he_width=config.he_width, dim=config.dim
     )
-    cached = yield from cache_cohorts(slides, config, sizes, request.cache or output / "cache")
-    for_training = [i for i, s in enumerate(slides) if s.entry.patient_id not in kept_out]
-    learnt_from = [cached[i] for i in for_training]
-    cohorts = [slides[i].cohort for i in for_training]
+    slides = yield from prepare_slides(rows, config, sizes, request.cache or output / "cache")
+    kept_out = split_patients(slides, config)
+    trained = [slide for slide in slides if slide.entry.patient_id not in kept_out]
+    captions = _captions(trained, config)
+    if _has_records(trained):
+        often = max(2, round(_RARE * len(captions)))
+        sizes = replace(sizes, text_features=learn_features(captions, at_least=often))
+    learnt_from = [slide.cached for slide in trained]
+    cohorts = [slide.cohort for slide in trained]
     sampler = BatchSampler(
         learnt_from,
         cohorts,
@@ -143,7 +141,7 @@ def train(request: TrainRequest) -> Generator[Progress, None, TrainResult]:
     reader = CaptionReader(sizes.text_features)
     stage = ImageStage(network, targets, config, output)
     first = stage.resume() if request.resume else 0
-    held = [cached[i] for i, s in enumerate(slides) if s.entry.patient_id in kept_out]
+    held = [slide.cached for slide in slides if slide.entry.patient_id in kept_out]
     for step in range(first, config.steps):
         yield Progress(step, config.steps, "Training", "steps")
         stage.step(step, sampler.draw(step))
@@ -172,24 +170,19 @@ def train(request: TrainRequest) -> Generator[Progress, None, TrainResult]:
     return TrainResult(output, config.steps, first, figures)
 
 
-def _has_records(slides: list[TrainingSlide], kept_out: set[str]) -> bool:
-    patients = {
-        s.entry.patient_id
-        for s in slides
-        if s.he is not None and s.mif is not None and public_record(s.entry.record)
-    }
-    return len(patients - kept_out) >= FEWEST_PATIENTS
+def _has_records(slides: list[TrainingSlide]) -> bool:
+    paired = {s.entry.patient_id for s in slides if s.paired and public_record(s.entry.record)}
+    return len(paired) >= FEWEST_PATIENTS
 
 
-def _captions(slides: list[TrainingSlide], kept_out: set[str], config: TrainConfig) -> list[str]:
+def _captions(slides: list[TrainingSlide], config: TrainConfig) -> list[str]:
     """Captions and marker phrases from which words and features are learnt."""
     found = [
         training_caption(slide.entry.record, config.dropped_fields, (config.seed, 0, i, variant))
         for i, slide in enumerate(slides)
-        if slide.entry.patient_id not in kept_out
         for variant in range(CAPTIONS_PER_RECORD)
     ]
-    shown = sorted({m for s in slides if s.mif is not None for m in s.mif.markers if m})
+    shown = sorted({marker for slide in slides for marker in slide.cached.markers})
     often = max(2, round(_RARE * len(found))) + 1
-    phrases = [form.format(m) for m in shown for form in PHRASES]
+    phrases = [form.format(marker) for marker in shown for form in PHRASES]
     return [*found, *(phrase for phrase in phrases for _ in range(often))]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 BAND = 512
 # Raised whenever what the cache holds changes.
 FORM = 2
+_DONE = "done.json"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class CachedSlide:
         Summed-area table of the tissue share of each cell.
     scaling : ChannelScaling or None
         Intensity range of each channel, from the tissue of the training region.
+    home : str
+        Its folder in the cache.
     """
 
     slide_id: str
@@ -62,6 +65,7 @@ class CachedSlide:
     cells: NDArray[np.float16] | None
     tissue: NDArray[np.float32]
     scaling: ChannelScaling | None = None
+    home: str = ""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -102,32 +106,38 @@ def cache_slide(
     """
     images = [image for image in (he, mif) if image is not None]
     box = _common_box(images, region_um, slide_id)
-    key = hashlib.sha256(
-        json.dumps(
-            [
-                FORM,
-                [image.fingerprint for image in images],
-                box,
-                config.pixel_size_um,
-                config.cell_px,
-            ]
-        ).encode()
-    ).hexdigest()[:16]
-    home = folder / key
-    if not (home / "done.json").is_file():
+    fingerprints = [image.fingerprint for image in images]
+    content = [FORM, fingerprints, box, config.pixel_size_um, config.cell_px]
+    home = folder / hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    if not (home / _DONE).is_file():
         home.mkdir(parents=True, exist_ok=True)
         _write(home, he, mif, box, config)
-    done = json.loads((home / "done.json").read_text(encoding="utf-8"))
+    return open_cached(home, slide_id=slide_id, patient_id=patient_id, record=record)
+
+
+def open_cached(home: Path, *, slide_id: str, patient_id: str, record: Record) -> CachedSlide:
+    """Open a slide that the cache holds whole."""
+    done = json.loads((home / _DONE).read_text(encoding="utf-8"))
+    he, cells = home / "he.npy", home / "cells.npy"
+    ranges = tuple(done["low"]), tuple(done["high"])
     return CachedSlide(
         slide_id=slide_id,
         patient_id=patient_id,
         record=record,
         markers=tuple(done["markers"]),
-        he=np.load(home / "he.npy", mmap_mode="r") if he is not None else None,
-        cells=np.load(home / "cells.npy", mmap_mode="r") if mif is not None else None,
+        he=np.load(he, mmap_mode="r") if he.is_file() else None,
+        cells=np.load(cells, mmap_mode="r") if cells.is_file() else None,
         tissue=np.load(home / "tissue.npy"),
-        scaling=ChannelScaling(tuple(done["low"]), tuple(done["high"])) if mif else None,
+        scaling=ChannelScaling(tuple(done["low"]), tuple(done["high"]))
+        if done["markers"]
+        else None,
+        home=home.name,
     )
+
+
+def is_cached(home: Path) -> bool:
+    """Whether the cache holds this slide whole."""
+    return (home / _DONE).is_file()
 
 
 def _common_box(images: list[SlideImage], region_um: Box | None, slide_id: str) -> Box:
@@ -190,7 +200,7 @@ def _write(
     table = np.zeros((len(y) + 1, len(x) + 1), np.float32)
     table[1:, 1:] = mask.mask[np.ix_(at_y, at_x)].astype(np.float64).cumsum(0).cumsum(1)
     np.save(home / "tissue.npy", table)
-    write_json(home / "done.json", {"markers": markers, "low": low, "high": high})
+    write_json(home / _DONE, {"markers": markers, "low": low, "high": high})
 
 
 def _memmap(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
