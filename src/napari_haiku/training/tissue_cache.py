@@ -128,9 +128,7 @@ def open_cached(home: Path, *, slide_id: str, patient_id: str, record: Record) -
         he=np.load(he, mmap_mode="r") if he.is_file() else None,
         cells=np.load(cells, mmap_mode="r") if cells.is_file() else None,
         tissue=np.load(home / "tissue.npy"),
-        scaling=ChannelScaling(tuple(done["low"]), tuple(done["high"]))
-        if done["markers"]
-        else None,
+        scaling=ChannelScaling(*ranges) if done["markers"] else None,
         home=home.name,
     )
 
