@@ -67,27 +67,31 @@ def other_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _save_model(folder: Path, seed: int) -> Path:
     import torch
 
+    from napari_haiku.model.compact.caption_reader import learn_features
     from napari_haiku.model.compact.config import CompactConfig
     from napari_haiku.model.compact.model import CompactModel
     from napari_haiku.model.compact.network import CompactNetwork
     from napari_haiku.model.compact.words import learn_words
     from napari_haiku.model.devices import choose_device
 
-    words = learn_words(["stage: I II III IV, grade: G1 G2 G3, tissue of Colon Cancer"] * 2)
+    captions = ["stage: I II III IV, grade: G1 G2 G3, tissue of Colon Cancer"] * 2
+    values = [f"stage: {s}, grade: {g}" for s in ("I", "II", "III", "IV") for g in ("G1", "G3")]
+    features = learn_features([*captions, *values * 2])
     torch.manual_seed(seed)
     config = CompactConfig(
         name=folder.name,
         markers=MARKERS_ASKED,
-        vocabulary_size=words.get_vocab_size(),
+        text_features=features,
         dim=16,
         he_width=8,
         mif_width=16,
         mif_layers=1,
-        text_width=16,
-        text_layers=1,
     )
     card = {"licence": "none", "training_images": []}
-    model = CompactModel(CompactNetwork(config), words, card, choose_device("cpu"), "")
+    network = CompactNetwork(config)
+    torch.nn.init.normal_(network.text.head.weight)
+    words = learn_words(captions)
+    model = CompactModel(network, words, card, choose_device("cpu"), "")
     model.save(folder)
     return folder
 
