@@ -48,6 +48,7 @@ def model_card(
         },
         "validation": {name: round(value, 4) for name, value in validation.items()},
         "placebo_fields": {field: names for field, names in levels.items() if names},
+        "twin_fields": dict(config.twin_fields),
         "training_patients": len({s.patient_id for s in trained}),
         "training_images": images,
     }

@@ -12,6 +12,10 @@ from napari_haiku.errors import HaikuError
 
 Box = tuple[float, float, float, float]
 PRECISIONS = ("fp32", "bf16")
+_TEXT = frozenset({"text_steps", "text_batch", "dropped_fields", "seed"})
+_CARD = frozenset({"name", "placebo_fields", "twin_fields", "credit", "licence", "data"})
+# What does not touch the image towers.
+_LATER = _TEXT - {"seed"} | _CARD | {"text_heads", "checkpoint_every", "threads"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,9 @@ class TrainConfig:
     placebo_fields : tuple of str
         Fields known to carry no information; the model card lists them with
         their levels, for use as a null in counterfactuals.
+    twin_fields : mapping
+        Twin -> field of the record that it copies the spread of, carrying no
+        information either; see ``simulation/neutral.py``.
     dropped_fields : float
         Chance that a field is left out of a training caption, so that the model
         also understands records with gaps.
@@ -84,6 +91,7 @@ class TrainConfig:
     shares: Mapping[str, float] = field(default_factory=dict)
     regions_um: Mapping[str, Box] = field(default_factory=dict)
     placebo_fields: tuple[str, ...] = ()
+    twin_fields: Mapping[str, str] = field(default_factory=dict)
     dropped_fields: float = 0.25
     he_width: int = 32
     dim: int = 256
@@ -95,6 +103,14 @@ class TrainConfig:
     licence: str = ""
     data: str = ""
     seed: int = 0
+
+    def image_settings(self) -> dict[str, Any]:
+        """Return what the image towers depend on; the rest may change on resuming."""
+        return {key: value for key, value in self.to_json().items() if key not in _LATER}
+
+    def text_settings(self) -> dict[str, Any]:
+        """Return what the text heads depend on beside the image towers."""
+        return {key: value for key, value in self.to_json().items() if key in _TEXT}
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready copy."""

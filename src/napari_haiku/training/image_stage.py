@@ -139,7 +139,7 @@ class ImageStage:
         torch.save(
             {
                 "step": step,
-                "config": self.config.to_json(),
+                "config": self.config.image_settings(),
                 "network": self.network.state_dict(),
                 "objective": self.objective.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
@@ -160,10 +160,9 @@ class ImageStage:
         if not file.is_file():
             return 0
         state = torch.load(file, weights_only=True)
-        if state["config"] != self.config.to_json():
-            changed = sorted(
-                k for k, v in self.config.to_json().items() if state["config"].get(k) != v
-            )
+        settings = self.config.image_settings()
+        changed = sorted(k for k, v in settings.items() if state["config"].get(k) != v)
+        if changed:
             raise HaikuError(
                 f"{self.output.name} was started with another {', '.join(changed)}: give the same "
                 "settings, or another folder."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,8 +46,9 @@ def fit_text(
         The refitted heads; None where the recipe asks for none.
     """
     heads = []
+    stamp = _stamp(network, cases, config)
     for number in range(config.text_heads + 1):
-        file = output / FOLDER / f"head_{number:02}.npz"
+        file = output / FOLDER / stamp / f"head_{number:02}.npz"
         if file.is_file():
             with np.load(file) as kept:
                 head = FittedHead(kept["weight"], kept["bias"])
@@ -64,6 +67,16 @@ def fit_text(
         np.stack([head.weight for head in heads[1:]]).astype(np.float16),
         np.stack([head.bias for head in heads[1:]]).astype(np.float16),
     )
+
+
+def _stamp(network: CompactNetwork, cases: TextCases, config: TrainConfig) -> str:
+    """Name what heads depend on: kept ones are used again only for the very same."""
+    digest = hashlib.sha256(json.dumps(config.text_settings(), sort_keys=True).encode())
+    digest.update(json.dumps(network.config.to_json(), sort_keys=True).encode())
+    for part in (cases.he, cases.mif, cases.captions):
+        if part is not None:
+            digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()[:12]
 
 
 def _keep(file: Path, head: FittedHead) -> None:
