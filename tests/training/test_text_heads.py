@@ -27,7 +27,7 @@ def _cases(patients: int = 60) -> tuple[TextCases, CaptionReader]:
     reader = CaptionReader(learn_features([*captions, *phrases]))
     vectors = rng.normal(size=(patients * PATCHES, DIM))
     vectors[:, 0] += 2.5 * np.repeat(2 * stage - 1, PATCHES)
-    targets = np.repeat(vectors[:, 1:3], 2, axis=1).astype(np.float32)
+    said = np.where(vectors[:, 1] > 1, 0, np.where(vectors[:, 1] < -1, 1, -1))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     last = np.arange(1, patients + 1) * PATCHES
     read = [np.repeat(reader.read(c)[:, None], VARIANTS, 1) for c in (captions, wrong)]
@@ -40,7 +40,8 @@ def _cases(patients: int = 60) -> tuple[TextCases, CaptionReader]:
             last=last,
             he=vectors.astype(np.float32),
             mif=vectors.astype(np.float32),
-            targets=targets,
+            phrase=said,
+            phrases=reader.read(["high CD8", "low CD8"]).astype(np.float16),
         ),
         reader,
     )
@@ -53,7 +54,7 @@ def _moves(head: FittedHead, reader: CaptionReader, before: str, after: str) -> 
 
 def test_an_edit_with_meaning_moves_the_caption_along_its_tissue() -> None:
     cases, reader = _cases()
-    head = run_job(fit_head(cases, MARKERS, reader, CONFIG, seed=0, resample=False))
+    head = run_job(fit_head(cases, CONFIG, seed=0, resample=False))
     real = _moves(head, reader, "stage: sa, ward: wa", "stage: sb, ward: wa")
     idle = _moves(head, reader, "stage: sa, ward: wa", "stage: sa, ward: wb")
     assert np.argmax(np.abs(real)) == 0
@@ -63,17 +64,17 @@ def test_an_edit_with_meaning_moves_the_caption_along_its_tissue() -> None:
 
 def test_a_phrase_points_to_its_marker() -> None:
     cases, reader = _cases()
-    head = run_job(fit_head(cases, MARKERS, reader, CONFIG, seed=0, resample=False))
+    head = run_job(fit_head(cases, CONFIG, seed=0, resample=False))
     high, low = reader.read(["high CD8", "low CD8"]) @ head.weight.T + head.bias
     assert high[1] > low[1]
 
 
 def test_the_same_seed_gives_the_same_head_and_another_bootstrap_another() -> None:
-    cases, reader = _cases()
+    cases, _ = _cases()
     short = replace(CONFIG, text_steps=10)
 
     def fit(seed: int) -> np.ndarray:
-        return run_job(fit_head(cases, MARKERS, reader, short, seed=seed, resample=True)).weight
+        return run_job(fit_head(cases, short, seed=seed, resample=True)).weight
 
     np.testing.assert_array_equal(fit(1), fit(1))
     assert not np.array_equal(fit(1), fit(2))

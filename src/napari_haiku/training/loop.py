@@ -154,7 +154,7 @@ def train(request: TrainRequest) -> Generator[Progress, None, TrainResult]:
     heads = None
     if sizes.text_features:
         cases = yield from gather_cases(learnt_from, cohorts, network, targets, reader, config)
-        heads = yield from fit_text(network, cases, sizes.markers, reader, config, output)
+        heads = yield from fit_text(network, cases, config, output)
     figures = validate(network, reader if heads else None, held) if held else {}
     stage.log_validation(config.steps, figures)
     stage.save(config.steps)

@@ -12,7 +12,7 @@ from torch.nn import functional
 from napari_haiku.clinical import public_record
 from napari_haiku.jobs import Progress
 from napari_haiku.model.compact.preprocessing import he_normalise
-from napari_haiku.training.captions import flipped_record, training_caption
+from napari_haiku.training.captions import flipped_record, marker_phrase, training_caption
 from napari_haiku.training.sampler import MIN_TISSUE, Batch
 
 if TYPE_CHECKING:
@@ -47,8 +47,11 @@ class TextCases:
         Rows of each slide's patches.
     he, mif : ndarray of float32, shape (patches, dim), or None
         Unit vectors of the image towers.
-    targets : ndarray of float32, shape (patches, targets)
-        Standardised marker means; NaN where not measured.
+    phrase : ndarray of int64, shape (patches,)
+        Row of `phrases` that tells which markers of the patch stand out, -1
+        where none does.
+    phrases : ndarray of float16, shape (phrases, features)
+        Each phrase that occurs, read once.
     """
 
     patient: NDArray[np.int64]
@@ -58,7 +61,8 @@ class TextCases:
     last: NDArray[np.int64]
     he: NDArray[np.float32] | None
     mif: NDArray[np.float32] | None
-    targets: NDArray[np.float32]
+    phrase: NDArray[np.int64]
+    phrases: NDArray[np.float16]
 
     @property
     def n_patients(self) -> int:
@@ -76,8 +80,7 @@ def gather_cases(
 ) -> Generator[Progress, None, TextCases]:
     """Encode every slide that has a record with the frozen towers.
 
-    A patch is read every half patch. Slides without a record, or where a
-    modality is missing that others have, are left out.
+    Slides without a record, or without one of the two images, are left out.
     """
     chosen = [
         (slide, cohort)
@@ -85,7 +88,9 @@ def gather_cases(
         if public_record(slide.record) and slide.he is not None and slide.cells is not None
     ]
     values = field_values([slide for slide, _ in chosen])
-    rows: dict[str, list[NDArray[np.float32]]] = {"he": [], "mif": [], "targets": []}
+    rows: dict[str, list[NDArray[np.float32]]] = {"he": [], "mif": []}
+    said: list[str] = []
+    rng = np.random.default_rng([config.seed, 5])
     captions, flipped, counts, patients = [], [], [], []
     numbers: dict[str, int] = {}
     for done, (slide, cohort) in enumerate(chosen):
@@ -93,14 +98,17 @@ def gather_cases(
         corners = _corners(slide, network, np.random.default_rng([config.seed, 2, done]))
         if not len(corners):
             continue
-        for name, part in _vectors(slide, cohort, corners, network, targets).items():
+        vectors, z = _read_slide(slide, cohort, corners, network, targets)
+        for name, part in vectors.items():
             rows[name].append(part)
+        said += [marker_phrase(row, network.config.markers, rng) for row in z]
         counts.append(len(corners))
         patients.append(numbers.setdefault(slide.patient_id, len(numbers)))
         right, wrong = _read_variants(slide, values, reader, config, done)
         captions.append(right)
         flipped.append(wrong)
     last = np.cumsum(counts, dtype=np.int64)
+    number = {phrase: i for i, phrase in enumerate(dict.fromkeys(filter(None, said)))}
     return TextCases(
         patient=np.asarray(patients, np.int64),
         captions=np.stack(captions) if captions else np.zeros((0, VARIANTS, 0), np.float16),
@@ -109,7 +117,8 @@ def gather_cases(
         last=last,
         he=np.concatenate(rows["he"]) if rows["he"] else None,
         mif=np.concatenate(rows["mif"]) if rows["mif"] else None,
-        targets=np.concatenate(rows["targets"]) if rows["targets"] else np.zeros((0, 0), "f4"),
+        phrase=np.array([number.get(phrase, -1) for phrase in said], np.int64),
+        phrases=reader.read(list(number)).astype(np.float16),
     )
 
 
@@ -146,8 +155,7 @@ def _corners(
     slide: CachedSlide, network: CompactNetwork, rng: np.random.Generator
 ) -> NDArray[np.int64]:
     side = network.config.patch_px // network.config.cell_px
-    step = max(1, side // 2)
-    rows, columns = (np.arange(0, n - side + 1, step) for n in slide.shape)
+    rows, columns = (np.arange(0, n - side + 1, side) for n in slide.shape)
     grid = np.stack(np.meshgrid(rows, columns, indexing="ij"), -1).reshape(-1, 2)
     kept = grid[slide.tissue_share(grid[:, 0], grid[:, 1], side) >= MIN_TISSUE]
     if len(kept) > MOST_PATCHES:
@@ -156,20 +164,22 @@ def _corners(
 
 
 @torch.inference_mode()
-def _vectors(
+def _read_slide(
     slide: CachedSlide,
     cohort: str,
     corners: NDArray[np.int64],
     network: CompactNetwork,
     targets: MarkerTargets,
-) -> dict[str, NDArray[np.float32]]:
+) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
+    """Unit vectors of both image towers, and the marker targets, of some patches."""
     assert slide.he is not None  # noqa: S101  asked by the caller
     assert slide.cells is not None  # noqa: S101
     cell, patch = network.config.cell_px, network.config.patch_px
     side = patch // cell
     ids = network.marker_ids(slide.markers)
     ranges = None if slide.scaling is None else torch.from_numpy(slide.scaling.log_range)
-    found: dict[str, list[NDArray[np.float32]]] = {"he": [], "mif": [], "targets": []}
+    found: dict[str, list[NDArray[np.float32]]] = {"he": [], "mif": []}
+    z = []
     for start in range(0, len(corners), _AT_ONCE):
         some = corners[start : start + _AT_ONCE]
         he = np.stack(
@@ -182,8 +192,8 @@ def _vectors(
         found["he"].append(_unit(network.he(image)))
         found["mif"].append(_unit(network.mif(torch.from_numpy(cells), ids, ranges)))
         batch = Batch(None, cells, slide.markers, (slide,) * len(some), cohort)
-        found["targets"].append(targets.of(batch))
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+        z.append(targets.of(batch))
+    return {name: np.concatenate(parts) for name, parts in found.items()}, np.concatenate(z)
 
 
 def _unit(rows: torch.Tensor) -> NDArray[np.float32]:

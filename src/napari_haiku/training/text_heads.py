@@ -12,14 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_haiku.jobs import Progress
-from napari_haiku.training.captions import marker_phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator
 
     from numpy.typing import NDArray
 
-    from napari_haiku.model.compact.caption_reader import CaptionReader
     from napari_haiku.training.config import TrainConfig
     from napari_haiku.training.text_cases import TextCases
 
@@ -40,8 +38,6 @@ class FittedHead:
 
 def fit_head(
     cases: TextCases,
-    markers: Sequence[str],
-    reader: CaptionReader,
     config: TrainConfig,
     *,
     seed: int,
@@ -53,10 +49,6 @@ def fit_head(
     ----------
     cases : TextCases
         Vectors and captions of the training patients.
-    markers : sequence of str
-        Markers of the targets.
-    reader : CaptionReader
-        For phrases about markers.
     config : TrainConfig
         Steps, batch and seed.
     seed : int
@@ -74,7 +66,7 @@ def fit_head(
     """
     rng = np.random.default_rng([config.seed, 4, seed])
     torch.manual_seed(int(rng.integers(2**31)))
-    fit = _Fit(cases, markers, reader, config)
+    fit = _Fit(cases, config)
     weight_of = fit.draw_patients(rng, resample)
     optimiser = torch.optim.AdamW(
         [
@@ -98,14 +90,8 @@ def fit_head(
 class _Fit:
     """One head with what it is fitted on."""
 
-    def __init__(
-        self,
-        cases: TextCases,
-        markers: Sequence[str],
-        reader: CaptionReader,
-        config: TrainConfig,
-    ) -> None:
-        self.cases, self.markers, self.reader = cases, markers, reader
+    def __init__(self, cases: TextCases, config: TrainConfig) -> None:
+        self.cases = cases
         self.batch = min(config.text_batch, cases.n_patients)
         images = {"he": cases.he, "mif": cases.mif}
         self.patches = {n: torch.from_numpy(v) for n, v in images.items() if v is not None}
@@ -143,7 +129,7 @@ class _Fit:
         for (name, share), scale in zip(TERMS.items(), scales, strict=True):
             kind, _, what = name.partition(" ")
             if kind == "phrase":
-                total = total + share * self._phrases(patch, scale, rng)
+                total = total + share * self._phrases(patch, scale)
             elif kind in self.patches:
                 rows = self.patches[kind][patch] if what == "patch" else self.slides[kind][slides]
                 total = total + share * _contrast(rows, right, wrong, torch.from_numpy(same), scale)
@@ -153,20 +139,18 @@ class _Fit:
         vectors: Tensor = self.head(torch.from_numpy(features.astype(np.float32)))
         return functional.normalize(vectors, dim=1)
 
-    def _phrases(self, patch: NDArray[np.int64], scale: Tensor, rng: np.random.Generator) -> Tensor:
-        phrases = [marker_phrase(self.cases.targets[i], self.markers, rng) for i in patch]
-        kept = [i for i, phrase in enumerate(phrases) if phrase]
+    def _phrases(self, patch: NDArray[np.int64], scale: Tensor) -> Tensor:
+        kept = patch[self.cases.phrase[patch] >= 0]
         if len(kept) < FEWEST_PATIENTS:
             return scale.new_zeros(())
-        vectors = self._encode(self.reader.read([phrases[i] for i in kept]).astype(np.float16))
+        vectors = self._encode(self.cases.phrases[self.cases.phrase[kept]])
         # Equal phrases are right answers of one another.
-        number = {phrase: i for i, phrase in enumerate(dict.fromkeys(phrases))}
-        ids = torch.tensor([number[phrases[i]] for i in kept])
+        ids = torch.from_numpy(self.cases.phrase[kept])
         target = (ids[:, None] == ids[None]).float()
         target /= target.sum(1, keepdim=True)
         losses = []
         for rows in self.patches.values():
-            logits = scale * vectors @ rows[patch[kept]].T
+            logits = scale * vectors @ rows[kept].T
             losses += [
                 functional.cross_entropy(logits, target),
                 functional.cross_entropy(logits.T, target),

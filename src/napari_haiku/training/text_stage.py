@@ -15,11 +15,10 @@ from napari_haiku.storage import write_bytes
 from napari_haiku.training.text_heads import FittedHead, fit_head
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator
     from pathlib import Path
 
     from napari_haiku.jobs import Progress
-    from napari_haiku.model.compact.caption_reader import CaptionReader
     from napari_haiku.model.compact.network import CompactNetwork
     from napari_haiku.training.config import TrainConfig
     from napari_haiku.training.text_cases import TextCases
@@ -30,8 +29,6 @@ FOLDER = "text_heads"
 def fit_text(
     network: CompactNetwork,
     cases: TextCases,
-    markers: Sequence[str],
-    reader: CaptionReader,
     config: TrainConfig,
     output: Path,
 ) -> Generator[Progress, None, TextHeads | None]:
@@ -53,9 +50,7 @@ def fit_text(
             with np.load(file) as kept:
                 head = FittedHead(kept["weight"], kept["bias"])
         else:
-            head = yield from fit_head(
-                cases, markers, reader, config, seed=number, resample=number > 0
-            )
+            head = yield from fit_head(cases, config, seed=number, resample=number > 0)
             _keep(file, head)
         heads.append(head)
     with torch.no_grad():
