@@ -42,7 +42,7 @@ def test_targets_are_about_standard() -> None:
     slides = [_slide(i) for i in range(30)]
     rows = MarkerTargets({("", PANEL): slides}, PANEL, 6).of(_batch(slides))
     assert np.abs(rows.mean(0)).max() < 0.7
-    assert 0.4 < rows.std(0).min()
+    assert rows.std(0).min() > 0.4
     assert rows.std(0).max() < 2
 
 

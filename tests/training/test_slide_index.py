@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
+from typing import TYPE_CHECKING
 
 from napari_haiku.jobs import run_job
 from napari_haiku.model.compact.config import CompactConfig
@@ -13,6 +13,9 @@ from napari_haiku.training import cohort
 from napari_haiku.training.cohort import TrainingSlide, prepare_slides, read_cohorts
 from napari_haiku.training.config import TrainConfig
 from napari_haiku.training.slide_index import KnownSlide, SlideIndex
+
+if TYPE_CHECKING:
+    import pytest
 
 SIZES = CompactConfig(name="t", markers=("DAPI",), cell_px=4, patch_px=48)
 

@@ -171,7 +171,7 @@ def _read_slide(
     network: CompactNetwork,
     targets: MarkerTargets,
 ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
-    """Unit vectors of both image towers, and the marker targets, of some patches."""
+    """Read both image vectors and the marker targets of some patches."""
     assert slide.he is not None  # noqa: S101  asked by the caller
     assert slide.cells is not None  # noqa: S101
     cell, patch = network.config.cell_px, network.config.patch_px
