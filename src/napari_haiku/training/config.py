@@ -12,7 +12,7 @@ from napari_haiku.errors import HaikuError
 
 Box = tuple[float, float, float, float]
 PRECISIONS = ("fp32", "bf16")
-_TEXT = frozenset({"text_steps", "text_batch", "dropped_fields", "seed"})
+_TEXT = frozenset({"text_steps", "text_batch", "text_rank", "dropped_fields", "seed"})
 _CARD = frozenset({"name", "placebo_fields", "twin_fields", "credit", "licence", "data"})
 # What does not touch the image towers.
 _LATER = _TEXT - {"seed"} | _CARD | {"text_heads", "checkpoint_every", "threads"}
@@ -58,8 +58,9 @@ class TrainConfig:
     dropped_fields : float
         Chance that a field is left out of a training caption, so that the model
         also understands records with gaps.
-    text_steps, text_batch : int
-        Optimiser steps of a text head, and patients in each.
+    text_steps, text_batch, text_rank : int
+        Optimiser steps of a text head, patients in each, and the number of
+        dimensions in which captions may differ.
     text_heads : int
         Text heads refitted on bootstraps of the training patients, for the
         inference of counterfactuals; 0 leaves them out.
@@ -98,6 +99,7 @@ class TrainConfig:
     threads: int = 0
     text_steps: int = 1500
     text_batch: int = 256
+    text_rank: int = 12
     text_heads: int = 16
     credit: str = ""
     licence: str = ""
