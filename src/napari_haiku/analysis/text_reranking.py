@@ -203,6 +203,9 @@ def mean_of_chosen(found: Ranked, values: NDArray[Any]) -> NDArray[np.float64]:
     columns = np.asarray(values[found.rows], np.float64)
     known = np.isfinite(columns)
     chosen = found.chosen.astype(np.float64)
+    if known.all() and len(columns):
+        whole: NDArray[np.float64] = (chosen @ columns) / chosen.sum(axis=1, keepdims=True)
+        return whole
     count = chosen @ known.astype(np.float64)
     total = chosen @ np.where(known, columns, 0)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
