@@ -31,10 +31,11 @@ napari-haiku simulate COHORT_DIR --patients 40 --seed 1 --format ome-zarr --work
 ```
 
 A patient of 2 x 2 mm takes 19 s of one core (17.3 s to make, 1.6 s to write; CPU time on a busy
-two-core machine). Same seed, same bytes, whatever the number of workers. The same command again resumes. H&E has
-0.5 um pixels, mIF 1.0 um, both as pyramids with pixel size and channel names. `simulation.json`
-beside the manifest records seed, preset, every knob, and the generator's version; a folder that an
-earlier generator made with the same pixels is renewed (manifest and settings), not made again.
+two-core machine). Same seed, same bytes, whatever the number of workers. The same command again
+resumes. H&E has 0.5 um pixels, mIF 1.0 um, both as pyramids with pixel size and channel names.
+`simulation.json` beside the manifest records seed, preset, every knob, and the generator's version;
+a folder that an earlier generator made with the same pixels is renewed (manifest and settings), not
+made again.
 """
 
 _HARD = """## How hard it is
