@@ -105,7 +105,7 @@ def test_lifelines_says_the_same(asked):
     lifelines = pytest.importorskip("lifelines", reason="compared with lifelines where installed")
     from lifelines.statistics import multivariate_logrank_test
 
-    case, times, x = asked
+    _, times, x = asked
     fitted = cox_regression(x, times)
     high = (x.iloc[:, 0] >= x.iloc[:, 0].median()).to_numpy()
     with warnings.catch_warnings():
