@@ -102,7 +102,7 @@ def test_whole_edits_change_all_their_fields():
 
 def test_an_edit_of_numbers_alone_is_carried_by_its_ends():
     edit = TrueEdit("age", {"age": "50"}, {"age": "70"}, truth_rows())
-    assert edit.asked_of({"age": "70"})[2] == -1
+    assert edit.asked_of({"age": "64"}) == ({"age": "64"}, {"age": "50"}, -1)
     assert edit.asked_of({"age": "60"}) is None
 
 

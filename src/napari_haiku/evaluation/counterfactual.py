@@ -171,7 +171,11 @@ def read_truth(path: Path) -> pd.DataFrame:
 
 
 def _askable(truth: pd.DataFrame, bench: Bench) -> list[TrueEdit]:
-    """Edits with true effects of which enough patients carry an end, most effects first."""
+    """Choose the edits to ask about: of each set of fields the one with most true effects.
+
+    An edit needs three patients who carry one of its ends. One edit a set of
+    fields keeps the average over edits from being an average over stages.
+    """
     records = [bench.record(patient) for patient in range(bench.n_patients)]
     found = []
     for edit in true_edits(truth):
@@ -184,7 +188,10 @@ def _askable(truth: pd.DataFrame, bench: Bench) -> list[TrueEdit]:
             "No edit of the truth has three patients who carry one of its ends: evaluate more "
             "virtual patients."
         )
-    return [edit for _, _, edit in sorted(found, key=lambda one: one[:2])[:_MAX_EDITS]]
+    chosen: dict[tuple[str, ...], TrueEdit] = {}
+    for _, _, edit in sorted(found, key=lambda one: one[:2]):
+        chosen.setdefault(tuple(edit.before), edit)
+    return list(chosen.values())[:_MAX_EDITS]
 
 
 def _contrast(bench: Bench, model: TissueModel, edit: TrueEdit, seed: int) -> Contrast:

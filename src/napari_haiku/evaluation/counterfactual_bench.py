@@ -121,12 +121,20 @@ class TrueEdit:
         for start, end, sign in ((self.before, self.after, 1), (self.after, self.before, -1)):
             # Survival months travel with the status: the patient's own are the start.
             levels = [name for name, value in start.items() if not np.isfinite(as_number(value))]
-            told = levels or list(start)
-            if all(name in record for name in start) and all(
-                same_value(record[name], start[name]) for name in told
-            ):
+            if not all(name in record for name in start):
+                continue
+            if levels:
+                here = all(same_value(record[name], start[name]) for name in levels)
+            else:
+                here = all(_nearer(record[name], start[name], end[name]) for name in start)
+            if here:
                 return record, {**record, **end}, sign
         return None
+
+
+def _nearer(value: str, start: str, end: str) -> bool:
+    number, one, other = (as_number(entry) for entry in (value, start, end))
+    return abs(number - one) < abs(number - other)
 
 
 def true_edits(truth: pd.DataFrame) -> list[TrueEdit]:

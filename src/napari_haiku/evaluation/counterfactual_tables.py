@@ -16,6 +16,7 @@ from napari_haiku.analysis.readout import niche_means
 from napari_haiku.analysis.text_heads import enough_heads, heads_p
 from napari_haiku.analysis.text_reranking import (
     Gallery,
+    candidates_under_captions,
     mean_of_chosen,
     rank_under_captions,
     shifts_under_captions,
@@ -313,15 +314,13 @@ def widest(
     settings: TableSettings,
 ) -> NDArray[np.int64]:
     """Best 6 k candidates of each patch under each caption, best first, -1 for none."""
-    room = _CANDIDATES * settings.k
-    out = np.full((len(texts), len(he), room), -1, np.int64)
-    gallery = Gallery(bench.mif, bench.values, allowed)
-    for found in rank_under_captions(he, gallery, settings.weights, texts, room):
-        for number, (chosen, scores) in enumerate(zip(found.chosen, found.scores, strict=True)):
-            best = np.flatnonzero(chosen)
-            order = best[np.argsort(-scores[best], kind="stable")]
-            out[number, found.patch, : len(order)] = found.rows[order]
-    return out
+    return candidates_under_captions(
+        he,
+        Gallery(bench.mif, bench.values, allowed),
+        settings.weights,
+        texts,
+        _CANDIDATES * settings.k,
+    )
 
 
 def _head_shifts(

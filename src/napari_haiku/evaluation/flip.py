@@ -113,6 +113,11 @@ def flip_scores(
 
 
 def _with_effect(cohort: EvaluationCohort, fields: Sequence[str]) -> list[str]:
+    if cohort.simulation_folder is not None:
+        from napari_haiku.simulation.truth_edits import fields_with_effect
+
+        real = set(fields_with_effect())
+        return [name for name in fields if name in real]
     if cohort.truth is None:
         return list(fields)
     edits = true_edits(read_truth(cohort.truth))
