@@ -103,7 +103,9 @@ def make_truth() -> pd.DataFrame:
             ):
                 rows.append(("stage", "II", "IV", niche, marker, kind, value, 0.005, role))
     columns = ["field", "from", "to", "niche", "marker", "kind", "true_shift", "se", "role"]
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns)
+    # As the simulator writes it.
+    return table.astype(dict.fromkeys([*columns[:6], "role"], "category"))
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -154,10 +154,10 @@ def read_truth(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        truth = pd.read_parquet(path)
+        truth = _plain(pd.read_parquet(path))
         beside = path.with_name("truth_rows.parquet")
         if "role" not in truth.columns and beside.is_file():
-            rows = pd.read_parquet(beside)
+            rows = _plain(pd.read_parquet(beside))
             truth = truth.merge(rows[[*_KEYS, "role"]].drop_duplicates(_KEYS), on=_KEYS, how="left")
     except (OSError, ValueError) as error:
         raise HaikuError(f"{path.name} cannot be read: simulate the cohort again.") from error
@@ -168,6 +168,12 @@ def read_truth(path: Path) -> pd.DataFrame:
         )
     truth["role"] = truth["role"].fillna("")
     return truth[truth["marker"] != AREA]
+
+
+def _plain(table: pd.DataFrame) -> pd.DataFrame:
+    """Turn categories into plain text, which groups and joins without surprises."""
+    named = table.select_dtypes("category").columns
+    return table.astype(dict.fromkeys(named, object))
 
 
 def _askable(truth: pd.DataFrame, bench: Bench) -> list[TrueEdit]:
