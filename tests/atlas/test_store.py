@@ -152,3 +152,11 @@ def test_what_is_no_atlas_is_said(tmp_path, copy):
         (copy / "atlas.json").write_text(content)
         with pytest.raises(HaikuError, match=said):
             Atlas.open(copy)
+
+
+def test_an_atlas_that_changed_while_it_was_open_is_not_mixed(built, copy):
+    opened = Atlas.open(copy)
+    assert len(opened.slides) == 4
+    (copy / "expression.npy").write_bytes(b"another atlas")
+    with pytest.raises(HaikuError, match="changed by another process meanwhile"):
+        opened.expression  # noqa: B018

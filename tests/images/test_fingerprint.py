@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import dask.array as da
@@ -68,3 +70,21 @@ def test_blocks_do_not_matter(rows: int, columns: int, chunk: int) -> None:
         for chunks in (-1, (1, chunk, chunk))
     }
     assert len(prints) == 1
+
+
+def test_decoding_a_level_at_one_go_changes_no_fingerprint(tmp_path: Path) -> None:
+    for number, (pixels, rgb) in enumerate([(he_pixels(300, 410), True), (mif_pixels(3), False)]):
+        path = write_ome(tmp_path / f"{number}.ome.tif", pixels, rgb=rgb, levels=2)
+        image = open_image(path)
+        assert image.fingerprint == fingerprint_pixels(image.levels, rgb=rgb)
+    whole = [lambda: pixels, lambda: halved(pixels, False)]
+    lazy = [da.from_array(level()) for level in whole]
+    assert fingerprint_pixels(lazy, rgb=False, whole=whole) == image.fingerprint
+
+
+def test_an_image_travels_before_and_after_its_fingerprint_is_known(tmp_path: Path) -> None:
+    image = open_image(write_ome(tmp_path / "a.ome.tif", mif_pixels(2)))
+    before = pickle.loads(pickle.dumps(image))  # noqa: S301
+    assert before.fingerprint == image.fingerprint
+    assert pickle.loads(pickle.dumps(image)).fingerprint == image.fingerprint  # noqa: S301
+    assert replace(image, name="b").fingerprint == image.fingerprint

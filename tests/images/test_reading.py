@@ -165,7 +165,7 @@ def test_a_vendors_format_that_openslide_cannot_read_is_refused(tmp_path: Path) 
         open_image(tmp_path / "s.mrxs")
 
 
-def test_opening_reads_few_blocks_of_a_large_image(
+def test_opening_reads_nothing_of_an_he_and_its_fingerprint_few_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from napari_haiku.images import tiff_levels
@@ -173,12 +173,14 @@ def test_opening_reads_few_blocks_of_a_large_image(
     pixels = np.tile(he_pixels(128, 128), (20, 20, 1))
     path = write_ome(tmp_path / "x.ome.tif", pixels, rgb=True, levels=2, tile=(512, 512))
     seen = []
-    original = tiff_levels._TiffLevel.__getitem__
+    original = tiff_levels.TiffLevel.__getitem__
 
     def counted(self: object, key: tuple[slice, ...]) -> np.ndarray:
         seen.append(self.shape)
         return original(self, key)
 
-    monkeypatch.setattr(tiff_levels._TiffLevel, "__getitem__", counted)
-    open_image(path)
+    monkeypatch.setattr(tiff_levels.TiffLevel, "__getitem__", counted)
+    image = open_image(path).with_pixel_size(0.4)
+    assert seen == []
+    assert len(image.fingerprint) == 64
     assert seen.count((2560, 2560, 3)) == 9

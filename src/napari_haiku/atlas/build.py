@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_haiku.atlas import layout
-from napari_haiku.atlas.contents import Source, write_contents
+from napari_haiku.atlas.contents import write_contents
+from napari_haiku.atlas.replacing import clear_leftovers, fresh_name, put_in_place
+from napari_haiku.atlas.sources import EncodedSlide, Source
 from napari_haiku.atlas.store import Atlas
 from napari_haiku.encoding.lock import WriteLock
 from napari_haiku.encoding.store import Encoding
@@ -32,6 +34,7 @@ def build_atlas(
     rows: Sequence[Rows | None] | None = None,
     thumbnails: Sequence[str] | None = None,
     grow: bool = False,
+    origin: dict[str, Any] | None = None,
 ) -> Job[Atlas]:
     """Build an atlas from encodings.
 
@@ -50,6 +53,8 @@ def build_atlas(
         Modalities whose pictures are kept; all by default.
     grow : bool
         Whether an atlas of fewer of these slides may be replaced.
+    origin : dict, optional
+        What to remember of where the encodings came from, for repairs.
 
     Yields
     ------
@@ -68,27 +73,53 @@ def build_atlas(
         something else at `path`, or no space.
     """
     path = Path(path)
-    sources = _sources(encodings, rows)
-    _check_compatible(sources)
+    sources = encoded_slides(encodings, rows)
+    check_compatible(sources)
     with WriteLock(path):
+        clear_leftovers(path)
         if path.exists() and _is_same(path, sources, grow=grow):
             return Atlas.open(path)
-        fresh, old = (path.parent / f".{path.name}.{word}" for word in ("new", "old"))
-        with speaking(path):
-            for leftover in (fresh, old):
-                shutil.rmtree(leftover, ignore_errors=True)
-            fresh.mkdir(parents=True)
-            yield from write_contents(fresh, sources, path.parent, thumbnails)
-            if path.exists():
-                path.replace(old)
-            fresh.replace(path)
-            shutil.rmtree(old, ignore_errors=True)
+        yield from write_atlas(path, sources, thumbnails=thumbnails, origin=origin)
     return Atlas.open(path)
 
 
-def _sources(
-    encodings: Sequence[Encoding | Path | str], rows: Sequence[Rows | None] | None
-) -> list[Source]:
+def write_atlas(
+    path: Path,
+    sources: Sequence[Source],
+    *,
+    thumbnails: Sequence[str] | None = None,
+    origin: dict[str, Any] | None = None,
+) -> Job[None]:
+    """Write an atlas beside `path` and let it take its place when whole.
+
+    The caller holds the atlas's lock. A kill at any moment leaves the atlas that
+    was there, or the new one.
+
+    Raises
+    ------
+    HaikuError
+        The disk is full or the folder cannot be written; nothing is left behind.
+    """
+    fresh = fresh_name(path)
+    with speaking(path):
+        try:
+            fresh.mkdir(parents=True)
+            yield from write_contents(fresh, sources, path.parent, thumbnails, origin)
+            put_in_place(path)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+
+def encoded_slides(
+    encodings: Sequence[Encoding | Path | str], rows: Sequence[Rows | None] | None = None
+) -> list[EncodedSlide]:
+    """Open encodings and choose the patches that go in.
+
+    Raises
+    ------
+    HaikuError
+        There is none, one is not finished, or a selection does not fit.
+    """
     if not encodings:
         raise HaikuError("There is nothing to build an atlas from: give at least one encoding.")
     chosen = rows if rows is not None else [None] * len(encodings)
@@ -97,7 +128,7 @@ def _sources(
             f"{len(encodings)} encodings were given with {len(chosen)} selections of patches: give "
             "one selection for each."
         )
-    sources = []
+    sources: list[EncodedSlide] = []
     for given, keep in zip(encodings, chosen, strict=True):
         encoding = given if isinstance(given, Encoding) else Encoding.open(given)
         if not encoding.complete:
@@ -112,44 +143,57 @@ def _sources(
                 )
             patches = np.flatnonzero(keep)
         if len(patches):
-            sources.append(Source(encoding, patches))
+            sources.append(EncodedSlide(encoding, patches))
     if not sources:
         raise HaikuError("No patch was selected for the atlas: select at least one.")
     return sources
 
 
-def _check_compatible(sources: list[Source]) -> None:
-    first = sources[0].encoding
+def check_compatible(sources: Sequence[Source]) -> None:
+    """Make sure that slides can lie in one atlas.
+
+    Raises
+    ------
+    HaikuError
+        Different models or patch sizes, a slide given twice, or a clinical field
+        called like a column of the atlas.
+    """
+    first = sources[0]
     seen: set[str] = set()
     for source in sources:
-        encoding = source.encoding
-        if encoding.model_fingerprint != first.model_fingerprint:
+        if source.model["fingerprint"] != first.model["fingerprint"]:
             raise HaikuError(
-                f"{first.path.name} was encoded with the model {first.model_name} "
-                f"({first.model_fingerprint[:8]}) and {encoding.path.name} with "
-                f"{encoding.model_name} ({encoding.model_fingerprint[:8]}): encode all slides "
-                "with one model."
+                f"{_named(first)} was encoded with the model {_model(first)} and "
+                f"{_named(source)} with {_model(source)}: encode all slides with one model."
             )
-        if encoding.patch_um != first.patch_um:
+        if source.patch_um != first.patch_um:
             raise HaikuError(
-                f"{first.path.name} has patches of {first.patch_um:g} um and {encoding.path.name} "
-                f"of {encoding.patch_um:g} um: encode all slides with one patch size."
+                f"{_named(first)} has patches of {first.patch_um:g} um and {_named(source)} "
+                f"of {source.patch_um:g} um: encode all slides with one patch size."
             )
-        if encoding.slide_id in seen:
+        if source.slide_id in seen:
             raise HaikuError(
-                f"{encoding.path.name} has the id of a slide that is in the atlas already: give "
+                f"{_named(source)} has the id of a slide that is in the atlas already: give "
                 "every slide an id of its own."
             )
-        seen.add(encoding.slide_id)
-        clash = [name for name in encoding.record if name in layout.PATCH_COLUMNS]
+        seen.add(source.slide_id)
+        clash = [name for name in source.record if name in layout.PATCH_COLUMNS]
         if clash:
             raise HaikuError(
-                f"The clinical field '{clash[0]}' of {encoding.path.name} is called like a column "
+                f"The clinical field '{clash[0]}' of {_named(source)} is called like a column "
                 "of the atlas: rename the field."
             )
 
 
-def _is_same(path: Path, sources: list[Source], *, grow: bool) -> bool:
+def _named(source: Source) -> str:
+    return source.location(Path()).rpartition("/")[2]
+
+
+def _model(source: Source) -> str:
+    return f"{source.model['name']} ({source.model['fingerprint'][:8]})"
+
+
+def _is_same(path: Path, sources: Sequence[Source], *, grow: bool) -> bool:
     """Whether the atlas at `path` is the one asked for; False if it may be replaced."""
     there = Atlas.open(path).description["built_from"]
     wanted = [source.identity() for source in sources]

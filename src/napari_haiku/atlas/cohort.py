@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,7 @@ def build_from_manifest(
     options: EncodeOptions | None = None,
     pixel_size_um: float | None = None,
     on_failure: Callable[[FailedSlide], object] | None = None,
+    model_source: str | None = None,
 ) -> Job[CohortBuild]:
     """Encode every slide of a manifest and build an atlas.
 
@@ -89,6 +91,8 @@ def build_from_manifest(
         Pixel size for files that do not say.
     on_failure : callable, optional
         Told of a failing slide at once.
+    model_source : str, optional
+        Name or folder of the model, remembered for repairs.
 
     Yields
     ------
@@ -128,7 +132,12 @@ def build_from_manifest(
             f"No slide of {cohort.path.name} could be encoded; line {failed[0].row}: "
             f"{failed[0].reason}"
         )
-    atlas = yield from build_atlas(encodings, path, grow=True)
+    origin = {
+        "manifest": Path(os.path.relpath(cohort.path.resolve(), path.parent.resolve())).as_posix(),
+        "model": model_source,
+        "pixel_size_um": pixel_size_um,
+    }
+    atlas = yield from build_atlas(encodings, path, grow=True, origin=origin)
     return CohortBuild(atlas, tuple(failed))
 
 
@@ -139,6 +148,14 @@ def _encode(
     options: EncodeOptions,
     pixel_size_um: float | None,
 ) -> Job[None]:
+    request = request_of(slide, output, options, pixel_size_um)
+    yield from encode_slide(request, model)
+
+
+def request_of(
+    slide: ManifestSlide, output: Path, options: EncodeOptions, pixel_size_um: float | None
+) -> EncodeRequest:
+    """Open the images of a manifest's slide and say how they are encoded."""
     he = mif = None
     if slide.he is not None:
         he = open_image(slide.he, modality="he", pixel_size_um=pixel_size_um)
@@ -146,7 +163,7 @@ def _encode(
         mif = open_image(
             slide.mif, modality="mif", pixel_size_um=pixel_size_um, markers=slide.markers
         )
-    request = EncodeRequest(
+    return EncodeRequest(
         he=he,
         mif=mif,
         output=output,
@@ -158,7 +175,6 @@ def _encode(
         min_tissue=options.min_tissue,
         batch_size=options.batch_size,
     )
-    yield from encode_slide(request, model)
 
 
 def _file_name(slide_id: str) -> str:

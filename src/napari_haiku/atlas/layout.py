@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import zlib
 from pathlib import Path
 from typing import Any, Final
 
 from napari_haiku.errors import HaikuError
+from napari_haiku.storage import write_json
 
 FORMAT: Final = "napari-haiku atlas"
 FORMAT_VERSION: Final = 1
@@ -15,6 +18,7 @@ PATCHES: Final = "patches.parquet"
 SLIDES: Final = "slides.parquet"
 RECORDS: Final = "records.parquet"
 EXPRESSION: Final = "expression.npy"
+BLOCK_BYTES: Final = 1 << 22
 
 PATCH_COLUMNS: Final = (
     "slide_id",
@@ -57,6 +61,7 @@ def read_description(path: Path) -> dict[str, Any]:
         description = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
         known = description["format"] == FORMAT
         version = int(description["format_version"])
+        whole = description.get("sha256") in (None, _own_hash(description))
     except FileNotFoundError as error:
         raise HaikuError(
             f"{path.name} is no atlas (it has no {DESCRIPTION}): choose a folder made by "
@@ -66,6 +71,10 @@ def read_description(path: Path) -> dict[str, Any]:
         raise HaikuError(
             f"{path.name} is damaged (its {DESCRIPTION} cannot be read): build the atlas again."
         ) from error
+    if known and not whole and version <= FORMAT_VERSION:
+        raise HaikuError(
+            f"{path.name} is damaged (its {DESCRIPTION} was changed): build the atlas again."
+        )
     if not known:
         raise HaikuError(f"{path.name} is no atlas: choose a folder made by 'atlas build'.")
     if version > FORMAT_VERSION:
@@ -75,6 +84,28 @@ def read_description(path: Path) -> dict[str, Any]:
         )
     result: dict[str, Any] = description
     return result
+
+
+def write_description(path: Path, description: dict[str, Any]) -> None:
+    """Write ``atlas.json`` at once, with a hash of itself."""
+    content = {key: value for key, value in description.items() if key != "sha256"}
+    write_json(path / DESCRIPTION, {**content, "sha256": _own_hash(content)})
+
+
+def describe_file(file: Path) -> dict[str, Any]:
+    """Size of a file, its hash, and a checksum of each block, to tell where damage lies."""
+    blocks, whole = [], hashlib.sha256()
+    with open(file, "rb") as stream:
+        while block := stream.read(BLOCK_BYTES):
+            whole.update(block)
+            blocks.append(f"{zlib.crc32(block):08x}")
+    return {"bytes": file.stat().st_size, "sha256": whole.hexdigest(), "blocks": blocks}
+
+
+def _own_hash(description: dict[str, Any]) -> str:
+    content = {key: value for key, value in description.items() if key != "sha256"}
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def check_files(path: Path, description: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Exact search: the patches of an atlas most similar to each query."""
+"""Search: the patches of an atlas most similar to each query."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_haiku.atlas.ranking import Gap, best_rows, best_rows_of_slides
+from napari_haiku.atlas.ranking import Gap
 from napari_haiku.atlas.selection import Exclusion, eligible_rows, own_rows
 from napari_haiku.errors import HaikuError
 
@@ -29,10 +29,14 @@ class Hits:
         Rows of the atlas; -1 where there are fewer than k.
     similarity : ndarray of float32, shape (q, k)
         Dot products; NaN where there is no hit.
+    method : str
+        ``"exact"``, or ``"ivf8"`` where an index narrowed down who was compared;
+        its recall stands in ``atlas.json``.
     """
 
     indices: NDArray[np.int64]
     similarity: NDArray[np.float32]
+    method: str = "exact"
 
     @property
     def found(self) -> NDArray[np.bool_]:
@@ -49,8 +53,12 @@ def search(
     where: str | None = None,
     exclude: Exclusion | None = None,
     query_positions_um: NDArray[np.float64] | None = None,
+    exact: bool = False,
 ) -> Hits:
-    """Find the k most similar patches of each query, exactly.
+    """Find the k most similar patches of each query.
+
+    Exactly, unless the atlas is large enough to have an index: see
+    :mod:`napari_haiku.atlas.index`.
 
     Ties go to the lower row. Scores are dot products of the query (float32)
     with the stored float16 vectors, summed in float64 and rounded to float32,
@@ -73,6 +81,8 @@ def search(
         right for a query that is no patch of any slide in the atlas.
     query_positions_um : ndarray, shape (q, 2), optional
         Centres of the query patches in um; needed with ``within_patient_um``.
+    exact : bool
+        Search exactly whatever the size of the atlas.
 
     Returns
     -------
@@ -97,15 +107,7 @@ def search(
         raise HaikuError(f"The number of hits must be at least 1, not {k}.")
     kept = eligible_rows(atlas, target, where, exclude)
     gap = _gap(atlas, exclude, kept, query_positions_um, len(queries))
-    if target == "text":
-        indices, similarity = best_rows_of_slides(
-            queries, atlas.slide_texts, atlas.slide_index, np.flatnonzero(kept), k, gap=gap
-        )
-    else:
-        indices, similarity = best_rows(
-            queries, atlas.embeddings(target), np.flatnonzero(kept), k, gap=gap
-        )
-    return Hits(indices, similarity)
+    return Hits(*atlas.nearest(queries, target, kept, k, gap=gap, exact=exact))
 
 
 def _gap(

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from napari_haiku.atlas.store import Atlas
     from napari_haiku.encoding.store import Encoding
 
+
+class NobodyAnswersError(HaikuError):
+    """No patch may answer; in one shard of several that is no failure."""
+
+
 _PATCH_FIELDS = ("slide_id", "patient_id", "x_um", "y_um", "tissue_fraction")
 
 
@@ -76,7 +81,9 @@ def where_rows(atlas: Atlas, where: str) -> NDArray[np.bool_]:
 
     kept = evaluate(condition, fields, column)
     if not kept.any():
-        raise HaikuError(f"No patch of the atlas fits the filter{_hint(atlas, where)}: loosen it.")
+        raise NobodyAnswersError(
+            f"No patch of the atlas fits the filter{_hint(atlas, where)}: loosen it."
+        )
     return kept
 
 
@@ -97,14 +104,16 @@ def eligible_rows(
     if exclude is not None and exclude.within_patient_um is None:
         others = ~own_rows(atlas, exclude)
         if not (kept & others).any():
-            raise HaikuError(
+            raise NobodyAnswersError(
                 "Every patch that could answer belongs to the slide's own patient: use an atlas "
                 "with other patients, or allow other regions of the same patient with "
                 "--within-patient and a gap in um."
             )
         kept &= others
     if not kept.any():
-        raise HaikuError("No patch of the atlas can answer: choose another target or filter.")
+        raise NobodyAnswersError(
+            "No patch of the atlas can answer: choose another target or filter."
+        )
     return kept
 
 

@@ -10,12 +10,16 @@ import numpy as np
 import pandas as pd
 
 from napari_haiku.atlas import layout
+from napari_haiku.atlas.index import KIND, IndexPlan, VectorIndex, index_file
+from napari_haiku.atlas.ranking import best_rows, best_rows_of_slides
+from napari_haiku.atlas.replacing import settle
 from napari_haiku.atlas.thumbnails import ThumbnailFile
 from napari_haiku.errors import HaikuError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_haiku.atlas.ranking import Gap
     from napari_haiku.clinical import Record
     from napari_haiku.model.base import TissueModel
 
@@ -36,6 +40,7 @@ class Atlas:
     def __init__(self, path: Path, description: dict[str, Any]) -> None:
         self.path = path
         self.description = description
+        self._indices: dict[str, VectorIndex | None] = {}
 
     @classmethod
     def open(cls, path: Path | str) -> Atlas:
@@ -47,6 +52,7 @@ class Atlas:
             The folder is no atlas, or one of its files is missing or cut short.
         """
         path = Path(path)
+        settle(path)
         description = layout.read_description(path)
         layout.check_files(path, description)
         return cls(path, description)
@@ -125,17 +131,17 @@ class Atlas:
     @cached_property
     def slides(self) -> pd.DataFrame:
         """One row a slide: ids, pseudonyms, patches, modalities, caption, image fingerprints."""
-        return pd.read_parquet(self.path / layout.SLIDES)
+        return pd.read_parquet(self._file(layout.SLIDES))
 
     @cached_property
     def records(self) -> pd.DataFrame:
         """One row a slide: slide_id, patient_id and the record fields ("" = not recorded)."""
-        return pd.read_parquet(self.path / layout.RECORDS)
+        return pd.read_parquet(self._file(layout.RECORDS))
 
     @cached_property
     def patches(self) -> pd.DataFrame:
         """One row a patch: slide, patient, centre in um, tissue fraction, record fields."""
-        return pd.read_parquet(self.path / layout.PATCHES)
+        return pd.read_parquet(self._file(layout.PATCHES))
 
     @cached_property
     def slide_index(self) -> NDArray[np.int64]:
@@ -175,6 +181,53 @@ class Atlas:
         self.require_modality("text")
         return self._map(layout.embeddings_file("text"))
 
+    def index_of(self, modality: str) -> IndexPlan | None:
+        """Say what the index of a modality takes; None where there is none or it is stale."""
+        entry = self.description["index"].get("of", {}).get(modality)
+        files = self.description["files"]
+        embeddings = files.get(layout.embeddings_file(modality), {})
+        if entry is None or entry["of"] != embeddings.get("sha256"):
+            return None
+        plan = IndexPlan.from_json(entry)
+        return plan if (self.path / index_file(modality)).is_file() else None
+
+    def index(self, modality: str) -> VectorIndex | None:
+        """Open the index of a modality; None where search has to be exact."""
+        if modality not in self._indices:
+            plan = self.index_of(modality)
+            opened = None if plan is None else VectorIndex.open(self.path, modality, plan)
+            self._indices[modality] = opened
+        return self._indices[modality]
+
+    def nearest(
+        self,
+        queries: NDArray[np.float32],
+        target: str,
+        kept: NDArray[np.bool_],
+        k: int,
+        *,
+        gap: Gap | None = None,
+        exact: bool = False,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], str]:
+        """Find the k best rows of each query among those kept, and say how.
+
+        Returns
+        -------
+        indices, scores, method
+            As :func:`napari_haiku.atlas.ranking.best_rows`, and ``"exact"`` or the
+            kind of the index.
+        """
+        rows = np.flatnonzero(kept)
+        if target == "text":
+            found = best_rows_of_slides(
+                queries, self.slide_texts, self.slide_index, rows, k, gap=gap
+            )
+            return *found, "exact"
+        index = None if exact else self.index(target)
+        if index is not None:
+            return *index.search(queries, self.embeddings(target), kept, k, gap=gap), KIND
+        return *best_rows(queries, self.embeddings(target), rows, k, gap=gap), "exact"
+
     def has(self, modality: str) -> NDArray[np.bool_]:
         """Which patches have an embedding of a modality, shape (n,)."""
         result: NDArray[np.bool_] = self.slides[f"has_{modality}"].to_numpy(bool)[self.slide_index]
@@ -197,6 +250,11 @@ class Atlas:
             if picture is not None:
                 return picture
         raise HaikuError(f"The atlas {self.name} keeps no picture of this patch.")
+
+    def thumbnail_bytes(self, patch: int, modality: str) -> bytes | None:
+        """JPEG of one patch as it lies on disk; None where there is none."""
+        file = self._thumbnails.get(modality)
+        return None if file is None else file.read_bytes(patch)
 
     def values_of(self, field: str) -> dict[str, int]:
         """Values that a clinical field takes, with the number of patients of each.
@@ -262,5 +320,18 @@ class Atlas:
             )
 
     def _map(self, name: str) -> NDArray[Any]:
-        array: NDArray[Any] = np.load(self.path / name, mmap_mode="r")
+        array: NDArray[Any] = np.load(self._file(name), mmap_mode="r")
         return array
+
+    def _file(self, name: str) -> Path:
+        """Where a file lies, if it still is the one that was there on opening."""
+        file = self.path / name
+        try:
+            same = file.stat().st_size == self.description["files"][name]["bytes"]
+        except OSError:
+            same = False
+        if not same:
+            raise HaikuError(
+                f"The atlas {self.name} was changed by another process meanwhile: open it again."
+            )
+        return file

@@ -21,7 +21,7 @@ QUALITY = 85
 
 
 def write_thumbnails(
-    folder: Path, modality: str, pictures: Iterable[NDArray[np.uint8] | None]
+    folder: Path, modality: str, pictures: Iterable[NDArray[np.uint8] | bytes | None]
 ) -> None:
     """Write the pictures of a modality in patch order.
 
@@ -31,14 +31,16 @@ def write_thumbnails(
         Folder of the atlas.
     modality : str
         ``"he"`` or ``"mif"``.
-    pictures : iterable of (ndarray of uint8 or None)
-        RGB pictures; None for a patch that has none.
+    pictures : iterable of (ndarray of uint8, bytes or None)
+        RGB pictures, or JPEG as it is; None for a patch that has none.
     """
     offsets = [0]
     file = folder / layout.thumbnails_file(modality)
     with speaking(file), open(file, "wb") as stream:
         for picture in pictures:
-            if picture is not None:
+            if isinstance(picture, bytes):
+                stream.write(picture)
+            elif picture is not None:
                 encoded = io.BytesIO()
                 Image.fromarray(picture).save(encoded, "JPEG", quality=QUALITY)
                 stream.write(encoded.getbuffer())
@@ -66,11 +68,17 @@ class ThumbnailFile:
 
     def read(self, patch: int) -> NDArray[np.uint8] | None:
         """Picture of one patch; None where it has none."""
+        encoded = self.read_bytes(patch)
+        if encoded is None:
+            return None
+        with Image.open(io.BytesIO(encoded)) as picture:
+            return np.asarray(picture.convert("RGB"))
+
+    def read_bytes(self, patch: int) -> bytes | None:
+        """JPEG of one patch; None where it has none."""
         begin, end = int(self._offsets[patch]), int(self._offsets[patch + 1])
         if begin == end:
             return None
         with open(self._path, "rb") as stream:
             stream.seek(begin)
-            encoded = stream.read(end - begin)
-        with Image.open(io.BytesIO(encoded)) as picture:
-            return np.asarray(picture.convert("RGB"))
+            return stream.read(end - begin)

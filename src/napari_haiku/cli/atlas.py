@@ -1,7 +1,7 @@
-"""``napari-haiku atlas``: build an atlas and say what is in it."""
+"""``napari-haiku atlas``: build an atlas, change it, verify it, say what is in it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,11 +15,19 @@ from napari_haiku.cli.options import (
     PixelSizeOption,
     StrideOption,
 )
-from napari_haiku.cli.reporting import reporting
+from napari_haiku.cli.reporting import Report, reporting
 
-app = typer.Typer(help="Build an atlas and say what is in it.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from napari_haiku.atlas.changes import Change
+    from napari_haiku.atlas.store import Atlas
+    from napari_haiku.atlas.verify import Damage
+
+app = typer.Typer(
+    help="Build, change and verify an atlas; say what is in it.", no_args_is_help=True
+)
 
 AtlasArgument = Annotated[Path, typer.Argument(metavar="ATLAS", show_default=False)]
+EncodingsArgument = Annotated[list[Path], typer.Argument(metavar="ENC.zarr...", show_default=False)]
 
 
 @app.command("build")
@@ -51,9 +59,10 @@ def build(
                 options=options,
                 pixel_size_um=pixel_size,
                 on_failure=lambda slide: report.say(f"Line {slide.row}: {slide.reason}"),
+                model_source=_remembered(model),
             )
         )
-        content = built.atlas.info()
+        content = _indexed(report, built.atlas).info()
         failed = [{"row": slide.row, "reason": slide.reason} for slide in built.failed]
         report.result(content | {"failed": failed}, _lines(built.atlas.name, content))
         if failed:
@@ -78,6 +87,172 @@ def info(atlas: AtlasArgument, as_json: JsonFlag = False, debug: DebugFlag = Fal
         report.result(content, _lines(opened.name, content))
 
 
+@app.command("add")
+def add(
+    atlas: AtlasArgument,
+    encodings: EncodingsArgument,
+    as_json: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Add encoded slides to an atlas."""
+    with reporting(as_json, debug) as report:
+        from napari_haiku.atlas.changes import add_to_atlas
+
+        _tell(report, report.run(add_to_atlas(atlas, encodings)), "added")
+
+
+@app.command("remove")
+def remove(
+    atlas: AtlasArgument,
+    encodings: EncodingsArgument,
+    as_json: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Take slides out of an atlas; their encodings are left alone."""
+    with reporting(as_json, debug) as report:
+        from napari_haiku.atlas.changes import remove_from_atlas
+
+        _tell(report, report.run(remove_from_atlas(atlas, encodings)), "removed")
+
+
+@app.command("compact")
+def compact(atlas: AtlasArgument, as_json: JsonFlag = False, debug: DebugFlag = False) -> None:
+    """Write an atlas anew without what it no longer needs."""
+    with reporting(as_json, debug) as report:
+        from napari_haiku.atlas.changes import compact_atlas
+
+        _tell(report, report.run(compact_atlas(atlas)), "")
+
+
+@app.command("verify")
+def verify(
+    atlas: AtlasArgument,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend what is damaged, from images and encodings.")
+    ] = False,
+    cohort: Annotated[
+        Path | None,
+        typer.Option(
+            "--cohort", help="Manifest with the images, if it was moved.", metavar="COHORT.csv"
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="The model, if it was moved.", metavar="NAME|DIR"),
+    ] = None,
+    device: DeviceOption = "auto",
+    as_json: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Find what is damaged in an atlas and its encodings; exit code 1 where something is."""
+    kept = "What is mended already stays mended."
+    with reporting(as_json, debug, kept=kept) as report:
+        from napari_haiku.atlas.verify import verify_atlas
+
+        content: dict[str, object] = {}
+        if repair:
+            from napari_haiku.atlas.repair import repair_atlas
+            from napari_haiku.model.loading import load_model
+
+            done = report.run(
+                repair_atlas(
+                    atlas,
+                    lambda name: load_model(name, device=device),
+                    manifest=cohort,
+                    model=model,
+                )
+            )
+            found = done.after
+            content = {
+                "repaired": [damage.to_json() for damage in done.before.damaged],
+                "chunks_encoded": done.chunks_encoded,
+            }
+            for damage in done.before.damaged:
+                report.say(f"Found: {_place(damage)}.")
+        else:
+            found = report.run(verify_atlas(atlas))
+        content = {
+            "ok": found.ok,
+            "damaged": [damage.to_json() for damage in found.damaged],
+            "absent": list(found.absent),
+            **content,
+        }
+        lines = [f"Damaged: {_place(damage)}." for damage in found.damaged]
+        if found.absent:
+            lines.append(f"Not there, so not verified: {', '.join(found.absent)}.")
+        report.result(content, [*lines, *(["Everything is whole."] if found.ok else [])])
+        if not found.ok:
+            report.say(
+                f"Error: {len(found.damaged)} parts of the atlas {atlas.name} are damaged: run "
+                "'atlas verify' with --repair."
+            )
+            report.exit_code = 1
+
+
+@app.command("import-demo")
+def import_demo_data(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", show_default=False)],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", show_default=False)],
+    pixel_size: Annotated[
+        float, typer.Option("--pixel-size", help="Pixel size in um.", metavar="UM")
+    ] = 0.3775,
+    as_json: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Turn the published demo data into images and a manifest; no pickle in it is run."""
+    with reporting(as_json, debug) as report:
+        from napari_haiku.atlas.demo_data import import_demo
+
+        done = report.run(import_demo(source, folder, pixel_size_um=pixel_size))
+        report.result(
+            {
+                "manifest": str(done.manifest),
+                "slides": done.regions,
+                "patches": done.patches,
+                "markers": list(done.markers),
+            },
+            [
+                f"{done.patches} patches of {done.regions} regions, {len(done.markers)} markers.",
+                f"Next: napari-haiku atlas build {done.manifest} ATLAS",
+            ],
+        )
+
+
+def _place(damage: "Damage") -> str:
+    chunk = "" if damage.chunk is None else f", chunk {damage.chunk}"
+    patches = "" if damage.patches is None else " (patches {} to {})".format(*damage.patches)
+    return f"{damage.name}: {damage.part}{chunk}{patches}: {damage.reason}"
+
+
+def _remembered(model: str) -> str:
+    """How a model is remembered: a folder by its whole path, a name as it is."""
+    folder = Path(model)
+    return str(folder.resolve()) if folder.is_dir() else model
+
+
+def _indexed(report: Report, atlas: "Atlas") -> "Atlas":
+    """Build the indices that a large atlas lacks."""
+    from napari_haiku.atlas.index import THRESHOLD, can_index
+    from napari_haiku.atlas.index_build import build_index
+
+    if atlas.n_patches > THRESHOLD and not can_index():
+        report.say(
+            "This atlas is searched exactly; for faster search install faiss: pip install "
+            "'napari-haiku[faiss]'."
+        )
+    return report.run(build_index(atlas))
+
+
+def _tell(report: Report, change: "Change", done: str) -> None:
+    content = _indexed(report, change.atlas).info()
+    told = [f"{change.slides} slides {done}."] if done else []
+    told += [f"{change.bytes_freed:,} bytes freed."] if not done else []
+    report.result(
+        content | {"changed": change.slides, "bytes_freed": change.bytes_freed},
+        [*told, *_lines(change.atlas.name, content)],
+    )
+
+
 def _lines(name: str, content: dict[str, object]) -> list[str]:
     return [
         (
@@ -86,7 +261,14 @@ def _lines(name: str, content: dict[str, object]) -> list[str]:
         ),
         f"Markers: {', '.join(map(str, _listed(content['markers']))) or 'none'}",
         f"Model: {content['model']}",
+        _index_line(content["index"]),
     ]
+
+
+def _index_line(index: object) -> str:
+    if not isinstance(index, dict) or index["kind"] == "exact":
+        return "Search: exact"
+    return f"Search: {index['kind']}, finds {index['recall_at_50']:.1%} of the 50 best"
 
 
 def _listed(value: object) -> list[object]:

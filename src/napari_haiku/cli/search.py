@@ -1,7 +1,7 @@
 """``napari-haiku search``: the patches of an atlas most similar to a question."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,7 +17,10 @@ from napari_haiku.cli.options import (
     WithinPatientOption,
 )
 from napari_haiku.cli.parsing import parse_numbers, parse_weights
-from napari_haiku.cli.reporting import reporting
+from napari_haiku.cli.reporting import Report, reporting
+
+if TYPE_CHECKING:
+    from napari_haiku.atlas.store import Atlas
 
 LINES_SHOWN = 10
 
@@ -68,7 +71,7 @@ def search(
         from napari_haiku.encoding.store import Encoding
         from napari_haiku.notices import SAME_PATIENT
 
-        opened = Atlas.open(atlas)
+        opened = _with_index(report, Atlas.open(atlas))
         if encoding is not None:
             slide = Encoding.open(encoding)
             rows = (
@@ -113,7 +116,13 @@ def search(
         ]
         label = SAME_PATIENT if within_patient is not None else ""
         report.result(
-            {"hits": found, "target": target, "patches_asked": question.patches, "label": label},
+            {
+                "hits": found,
+                "target": target,
+                "patches_asked": question.patches,
+                "label": label,
+                "method": hits.method,
+            },
             [
                 *(
                     f"{hit['rank']:>3}  {hit['similarity']:.3f}  slide {hit['slide_id']}  "
@@ -124,6 +133,21 @@ def search(
                 *([label] if label else []),
             ],
         )
+
+
+def _with_index(report: Report, atlas: "Atlas") -> "Atlas":
+    """Build the index of a large atlas where it is not there; else search is exact."""
+    from napari_haiku.atlas.index_build import build_index, index_wanted
+    from napari_haiku.errors import HaikuError
+
+    if not index_wanted(atlas):
+        return atlas
+    report.say("The atlas has no search index yet: it is built once.")
+    try:
+        return report.run(build_index(atlas))
+    except HaikuError as error:
+        report.say(f"The index cannot be built, so the search is exact: {error}")
+        return atlas
 
 
 def _check_question(

@@ -9,7 +9,7 @@ import dask.array as da
 import numpy as np
 
 from napari_haiku.errors import HaikuError
-from napari_haiku.images.fingerprint import fingerprint_pixels
+from napari_haiku.images.fingerprint import Fingerprint
 from napari_haiku.images.lazy import read, read_together
 from napari_haiku.images.pixel_size import checked_pixel_size
 from napari_haiku.images.pyramid import with_coarser_levels
@@ -23,7 +23,7 @@ from napari_haiku.images.slide_image import (
 from napari_haiku.markers import resolve_panel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -55,6 +55,9 @@ class RawImage:
         Where it was read from.
     notes : list of str
         What was decided so far.
+    whole : list of callable
+        Per level what decodes it at one go, laid out like the level; empty where
+        the reader has no faster way than the levels themselves.
     """
 
     name: str
@@ -65,6 +68,7 @@ class RawImage:
     channel_names: list[str] = field(default_factory=list)
     path: Path | None = None
     notes: list[str] = field(default_factory=list)
+    whole: list[Callable[[], NDArray[Any]]] = field(default_factory=list)
 
 
 def assemble(
@@ -97,7 +101,7 @@ def assemble(
     if not raw.rgb and modality != "mif" and _is_colour_in_planes(raw, modality):
         raw.levels = [da.moveaxis(level, 0, -1) for level in raw.levels]
         raw.levels = [level.rechunk({2: -1}) for level in raw.levels]
-        raw.rgb, raw.channel_names = True, []
+        raw.rgb, raw.channel_names, raw.whole = True, [], []
     if modality == "he" and not raw.rgb:
         raise HaikuError(
             f"{raw.name} is not a colour image, so it cannot be the H&E: give an RGB image, "
@@ -153,6 +157,7 @@ def _colour(raw: RawImage, size: float | None) -> SlideImage:
     notes = list(raw.notes)
     levels = raw.levels
     samples = levels[0].shape[2]
+    whole = raw.whole if samples == 3 and levels[0].dtype == np.uint8 else []
     if samples == 4:
         levels = [level[..., :3] for level in levels]
         notes.append("The alpha channel is left out.")
@@ -174,7 +179,7 @@ def _colour(raw: RawImage, size: float | None) -> SlideImage:
         levels=with_coarser_levels(levels, rgb=True),
         pixel_size_um=size,
         origin_um=raw.origin_um,
-        fingerprint=fingerprint_pixels(levels, rgb=True),
+        fingerprint=Fingerprint(levels, rgb=True, whole=whole),
         path=raw.path,
         notes=tuple(notes),
     )
@@ -195,7 +200,7 @@ def _channels(raw: RawImage, size: float | None, markers: Sequence[str] | None) 
     ]
     matches = resolve_panel(names)
     notes.extend(naming_notes(matches))
-    empty, remarks = _signal(raw.levels, names)
+    empty, remarks = _signal(raw.levels, names, raw.whole)
     notes.extend(remarks)
     return SlideImage(
         name=raw.name,
@@ -205,16 +210,23 @@ def _channels(raw: RawImage, size: float | None, markers: Sequence[str] | None) 
         origin_um=raw.origin_um,
         channel_names=tuple(names),
         markers=tuple(None if i in empty else marker_of(m) for i, m in enumerate(matches)),
-        fingerprint=fingerprint_pixels(raw.levels, rgb=False),
+        fingerprint=Fingerprint(raw.levels, rgb=False, whole=raw.whole),
         path=raw.path,
         notes=tuple(notes),
         empty_channels=tuple(sorted(empty)),
     )
 
 
-def _signal(levels: Sequence[da.Array], names: Sequence[str]) -> tuple[set[int], list[str]]:
+def _signal(
+    levels: Sequence[da.Array],
+    names: Sequence[str],
+    whole: Sequence[Callable[[], NDArray[Any]]],
+) -> tuple[set[int], list[str]]:
     """Find channels that are zero everywhere or hold NaN, on the coarsest level if it will do."""
-    samples, complete = _sample(levels[-1])
+    if whole and levels[-1].size <= SAMPLED_VALUES:
+        samples, complete = [whole[-1]()], True
+    else:
+        samples, complete = _sample(levels[-1])
     missing, lit = _share_of_nan(samples), _any_signal(samples)
     empty: set[int] = set()
     notes: list[str] = []

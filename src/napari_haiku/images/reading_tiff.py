@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import dask.array as da
+import numpy as np
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.images.assembling import RawImage
@@ -19,8 +20,10 @@ from napari_haiku.images.pixel_size import (
 )
 from napari_haiku.images.tiff_levels import (
     DAMAGE,
+    TiffLevel,
     check_complete,
     damaged,
+    layout_of,
     open_tiff,
     tiff_level,
 )
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import tifffile
+    from numpy.typing import NDArray
 
 _MM_PER_UNIT_UM = {2: 25400.0, 3: 10000.0, 4: 1000.0, 5: 1.0}
 
@@ -59,15 +63,28 @@ def read_tiff(path: Path, *, says_size: bool = True) -> RawImage:
         check_complete(tiff, series, path)
         try:
             raw = _described(tiff, index, path, says_size=says_size)
-            axes, count = series.axes, len(series.levels)
+            axes, kinds = series.axes, [layout_of(level) for level in series.levels]
         except DAMAGE as error:
             raise damaged(path) from error
     if note:
         raw.notes.append(note)
-    arranged = [_arranged(tiff_level(path, index, level), axes, path) for level in range(count)]
-    raw.levels = [level for level, _ in arranged if min(level.shape) > 0]
-    raw.rgb = arranged[0][1]
+    for source in [TiffLevel(path, index, level, *kind) for level, kind in enumerate(kinds)]:
+        level, raw.rgb = _arranged(tiff_level(source, path), axes, path)
+        if min(level.shape) > 0:
+            raw.levels.append(level)
+            raw.whole.append(_Whole(source, axes, path))
     return raw
+
+
+class _Whole:
+    """Decode one level at one go, in the order of its lazy array."""
+
+    def __init__(self, source: TiffLevel, axes: str, path: Path) -> None:
+        self._source, self._axes, self._path = source, axes, path
+
+    def __call__(self) -> NDArray[Any]:
+        pixels: NDArray[Any] = _arranged(self._source.whole(), self._axes, self._path)[0]
+        return pixels
 
 
 def _largest(tiff: tifffile.TiffFile) -> tuple[int, str]:
@@ -105,7 +122,7 @@ def _described(tiff: tifffile.TiffFile, index: int, path: Path, *, says_size: bo
     return raw
 
 
-def _arranged(level: da.Array, axes: str, path: Path) -> tuple[da.Array, bool]:
+def _arranged(level: Any, axes: str, path: Path) -> tuple[Any, bool]:
     """Bring a level to (y, x, samples) or (c, y, x), and tell whether it is the former."""
     for axis in reversed(range(level.ndim)):
         letter = axes[axis]
@@ -124,7 +141,9 @@ def _arranged(level: da.Array, axes: str, path: Path) -> tuple[da.Array, bool]:
     if axes == "YXS":
         return level, True
     if axes == "SYX" and level.shape[0] in (3, 4):
-        return da.moveaxis(level, 0, -1).rechunk({2: -1}), True
+        colour_last = np.moveaxis(level, 0, -1)
+        lazy = isinstance(colour_last, da.Array)
+        return colour_last.rechunk({2: -1}) if lazy else colour_last, True
     if level.ndim == 3 and axes.endswith("YX"):
         return level, False
     raise HaikuError(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from napari_haiku.errors import HaikuError
+from napari_haiku.images.fingerprint import FingerprintField
 from napari_haiku.images.lazy import read, sides, window
 from napari_haiku.images.pixel_size import checked_pixel_size
 from napari_haiku.markers import MarkerMatch, resolve_panel
@@ -47,7 +49,8 @@ class SlideImage:
         Canonical marker of each channel, its own name where unknown, None for a
         channel that is no marker or is not used; empty for H&E.
     fingerprint : str
-        Identifies the pixels; see :mod:`napari_haiku.images.fingerprint`.
+        Identifies the pixels, computed when first asked for; see
+        :mod:`napari_haiku.images.fingerprint`.
     path : Path or None
         Where it was read from.
     notes : tuple of str
@@ -63,7 +66,7 @@ class SlideImage:
     origin_um: tuple[float, float] = (0.0, 0.0)
     channel_names: tuple[str, ...] = ()
     markers: tuple[str | None, ...] = ()
-    fingerprint: str = ""
+    fingerprint: FingerprintField = FingerprintField()  # noqa: RUF009 - a descriptor
     path: Path | None = None
     notes: tuple[str, ...] = ()
     empty_channels: tuple[int, ...] = ()
@@ -186,7 +189,7 @@ class SlideImage:
 
     def with_pixel_size(self, pixel_size_um: float) -> SlideImage:
         """Return this image with a pixel size that somebody gave, um."""
-        return replace(self, pixel_size_um=checked_pixel_size(pixel_size_um, self.name))
+        return self._changed(pixel_size_um=checked_pixel_size(pixel_size_um, self.name))
 
     def with_markers(self, names: Sequence[str]) -> SlideImage:
         """Return this image with its channels named anew.
@@ -217,12 +220,18 @@ class SlideImage:
         )
         outdated = naming_notes(resolve_panel(self.channel_names))
         notes = [note for note in self.notes if note not in outdated]
-        return replace(
-            self,
+        return self._changed(
             channel_names=tuple(names),
             markers=markers,
             notes=(*notes, *naming_notes(matches)),
         )
+
+    def _changed(self, **fields: Any) -> SlideImage:
+        """Return a copy with other values; unlike `replace` it asks for no fingerprint."""
+        other = copy.copy(self)
+        for name, value in fields.items():
+            object.__setattr__(other, name, value)
+        return other
 
 
 def marker_of(match: MarkerMatch) -> str | None:

@@ -110,15 +110,15 @@ def check_complete(tiff: tifffile.TiffFile, series: Any, path: Path) -> None:
         raise damaged(path) from error
 
 
-def tiff_level(path: Path, series: int, level: int) -> da.Array:
+def tiff_level(source: TiffLevel, path: Path) -> da.Array:
     """Return one level of one series as a lazy array with the file's own axes.
 
     Parameters
     ----------
+    source : TiffLevel
+        The level.
     path : Path
-        The file.
-    series, level : int
-        Which image of the file, and which level of it.
+        The file, for messages.
 
     Returns
     -------
@@ -130,14 +130,24 @@ def tiff_level(path: Path, series: int, level: int) -> da.Array:
     HaikuError
         One block is over 1 GiB, so that the image cannot be read piecemeal.
     """
-    source = _TiffLevel(path, series, level)
-    sides = source.block_sides()
+    sides = source.blocks
     if int(np.prod(sides, dtype=np.int64)) * source.dtype.itemsize > LARGEST_BLOCK_BYTES:
         raise HaikuError(
             f"{path.name} stores its pixels in blocks of over 1 GiB, so it cannot be read piece by "
             "piece: save it as a tiled pyramid."
         )
     return lazy_array(source, _joined_blocks(source.shape, sides))
+
+
+def layout_of(level: Any) -> tuple[tuple[int, ...], np.dtype[Any], tuple[int, ...]]:
+    """Return shape, type and sides of the stored blocks of one open level of a series."""
+    shape = tuple(int(side) for side in level.shape)
+    blocks = [int(side) for side in level.keyframe.chunks]
+    while len(blocks) > len(shape):
+        # A page counts its depth and samples, a series only axes longer than one.
+        blocks.pop(0 if blocks[0] == 1 else -1)
+    blocks = [1] * (len(shape) - len(blocks)) + blocks
+    return shape, np.dtype(level.dtype).newbyteorder("="), tuple(blocks)
 
 
 def _joined_blocks(shape: tuple[int, ...], sides: tuple[int, ...]) -> tuple[int, ...]:
@@ -151,21 +161,42 @@ def _joined_blocks(shape: tuple[int, ...], sides: tuple[int, ...]) -> tuple[int,
     return tuple(joined)
 
 
-class _TiffLevel:
-    """Array-like over one level of a TIFF; opens its file at need and closes it when dropped."""
+class TiffLevel:
+    """Array-like over one level of a TIFF; opens its file at need and closes it when dropped.
 
-    def __init__(self, path: Path, series: int, level: int) -> None:
+    Parameters
+    ----------
+    path : Path
+        The file.
+    series, level : int
+        Which image of the file, and which level of it.
+    shape, dtype, blocks
+        What :func:`layout_of` says of it, so that making one opens nothing.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        series: int,
+        level: int,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        blocks: tuple[int, ...],
+    ) -> None:
         self._path, self._series, self._level = path, series, level
         self._lock = threading.Lock()
         self._array: Any = None
-        array = self._opened()
-        self.shape: tuple[int, ...] = tuple(int(side) for side in array.shape)
-        self.dtype = np.dtype(array.dtype).newbyteorder("=")
+        self.shape, self.dtype, self.blocks = shape, dtype, blocks
         self.ndim = len(self.shape)
 
-    def block_sides(self) -> tuple[int, ...]:
-        """Return the sides of the blocks that the file stores."""
-        return tuple(int(side) for side in self._opened().chunks)
+    def whole(self) -> NDArray[Any]:
+        """Decode the whole level at one go."""
+        with open_tiff(self._path) as tiff:
+            try:
+                pixels = tiff.series[self._series].levels[self._level].asarray(maxworkers=1)
+                return np.asarray(pixels, dtype=self.dtype).reshape(self.shape)
+            except DAMAGE as error:
+                raise damaged(self._path) from error
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         try:
@@ -173,8 +204,11 @@ class _TiffLevel:
         except DAMAGE as error:
             raise damaged(self._path) from error
 
-    def __reduce__(self) -> tuple[type[_TiffLevel], tuple[Path, int, int]]:
-        return _TiffLevel, (self._path, self._series, self._level)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TiffLevel, (
+            *(self._path, self._series, self._level),
+            *(self.shape, self.dtype, self.blocks),
+        )
 
     def _opened(self) -> Any:
         with self._lock:
