@@ -108,7 +108,7 @@ def test_candidates_never_measured_take_no_place(name: str) -> None:
         ({"training": {"objective": "pairwise_clip"}}, {"pairwise_clip"}),
         ({"training": {"objective": "symile=1 + expression=0.3"}}, {"symile", "expression"}),
         ({"training": {"objective": {"gram": 1.0}}}, {"gram"}),
-        ({"training": {"objective": ["gram", "barlow"]}}, {"gram", "barlow"}),
+        ({"training": {"objectives": ["gram", "barlow"]}}, {"gram", "barlow"}),
     ],
 )
 def test_objectives_named_by_a_card(card: dict[str, object], expected: set[str]) -> None:

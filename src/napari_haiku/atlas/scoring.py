@@ -101,14 +101,17 @@ def check_scorer(name: str, card: Mapping[str, Any]) -> str | None:
         )
     return (
         f"The score {name} is meant for models trained with {wanted}; this one was trained "
-        f"{found}. Where H&E and mIF of a question agree, the volume is near zero whatever the candidate."
+        f"{found}. Where H&E and mIF of a question agree, the volume is near zero whatever the "
+        "candidate."
     )
 
 
 def trained_objectives(card: Mapping[str, Any]) -> frozenset[str]:
     """Names of the objectives a model card lists, in any of its forms."""
     training = card.get("training")
-    listed = training.get("objective") if isinstance(training, Mapping) else None
+    listed = None
+    if isinstance(training, Mapping):
+        listed = training.get("objectives", training.get("objective"))
     if isinstance(listed, str):
         return frozenset(part.partition("=")[0].strip() for part in listed.split("+"))
     if isinstance(listed, Mapping | list | tuple):
@@ -216,7 +219,8 @@ def squared_volume(parts: Mapping[str, Vectors | None], gallery: Vectors) -> Sco
     """
     stacked = np.stack(list(_rows(parts).values()), 1)
     determinant, inside = _projection(stacked, np.asarray(gallery, np.float64))
-    return determinant[:, None] * (1 - inside).clip(0)
+    squared: Scores = determinant[:, None] * (1 - inside).clip(0)
+    return squared
 
 
 def _scored(
@@ -235,10 +239,9 @@ def _scored(
     determinant, inside = _projection(stacked, gallery)
     # Parts that say the same span nothing; the order of the candidates is still that of `inside`.
     volume = np.sqrt(determinant.clip(1e-12)[:, None] * (1 - inside).clip(0))
-    if not signed:
-        return -volume
     towards = stacked.mean(1) @ gallery.T
-    return np.where(towards >= 0, -volume, volume - 2)
+    signs: Scores = np.where((towards >= 0) | (not signed), -volume, volume - 2)
+    return signs
 
 
 def _by_parts_at_hand(
