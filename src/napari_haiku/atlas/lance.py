@@ -70,7 +70,8 @@ def write_lance(atlas: Atlas, uri: str, **storage: Any) -> Job[LanceAtlas]:
             ("row", pyarrow.int64()),
             ("slide", pyarrow.int64()),
             ("table", pyarrow.string()),
-            ("expression", pyarrow.list_(pyarrow.float32(), markers)),
+            # Not of fixed length: LanceDB takes such for vectors and refuses NaN in them.
+            ("expression", pyarrow.list_(pyarrow.float32())),
             *((f"vector_{name}", pyarrow.list_(pyarrow.float16(), atlas.dim)) for name in vectors),
         ]
     )
@@ -83,7 +84,9 @@ def write_lance(atlas: Atlas, uri: str, **storage: Any) -> Job[LanceAtlas]:
             pyarrow.array(np.arange(rows.start, rows.stop)),
             pyarrow.array(atlas.slide_index[rows]),
             pyarrow.array(described),
-            _lists(pyarrow, np.asarray(atlas.expression[rows]), markers),
+            _lists(pyarrow, np.asarray(atlas.expression[rows]), markers).cast(
+                pyarrow.list_(pyarrow.float32())
+            ),
             *(_lists(pyarrow, np.asarray(of[rows]), atlas.dim) for of in vectors.values()),
         ]
         table.add(pyarrow.Table.from_arrays(columns, schema=schema))
@@ -267,7 +270,9 @@ def _connect(uri: str, storage: dict[str, Any]) -> Any:
 
 
 def _names(database: Any) -> list[str]:
-    return [str(name) for name in database.table_names()]
+    # Its name changed between versions.
+    listed = database.list_tables() if hasattr(database, "list_tables") else database.table_names()
+    return [str(name) for name in getattr(listed, "tables", listed)]
 
 
 def _name(uri: str) -> str:
