@@ -12,6 +12,7 @@ from napari_haiku.cli import (
     atlas,
     biomarkers,
     convert,
+    cores,
     counterfactual,
     demo,
     doctor,
@@ -20,6 +21,7 @@ from napari_haiku.cli import (
     info,
     models,
     niches,
+    register,
     search,
     simulate,
     train,
@@ -61,6 +63,8 @@ def _add(name: str, command: Callable[..., None], does: str) -> None:
 _add("demo", demo.demo, "The whole loop, on a virtual slide or yours.")
 _add("doctor", doctor.doctor, "Check Python, GPU, window, model and disk.")
 _add("info", info.info, "What an image says about itself.")
+_add("cores", cores.cores, "A tissue microarray into a cohort.")
+_add("register", register.register, "Lay an mIF onto its H&E.")
 _add("models", models.models, "Models, their licences, what is on disk.")
 _add("convert", convert.convert, "A published model into a safe model folder.")
 _add("encode", encode.encode, "One slide through the model; resumes.")

@@ -47,6 +47,23 @@ def encode(
         str | None,
         typer.Option("--region", help="Only patches centred in this box.", metavar="X0,Y0,X1,Y1"),
     ] = None,
+    affine: Annotated[
+        Path | None,
+        typer.Option(
+            "--affine",
+            help="Lays the mIF onto the H&E: 2 x 3 or 3 x 3, in um (JSON or CSV).",
+            metavar="FILE",
+        ),
+    ] = None,
+    tissue_threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--tissue-threshold",
+            help="Where tissue begins, instead of what is found: optical density for H&E, "
+            "log signal for mIF.",
+            min=0,
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     batch_size: BatchSizeOption = 64,
     as_json: JsonFlag = False,
@@ -57,6 +74,7 @@ def encode(
     box = parse_box(region, "--region")
     with reporting(as_json, debug, kept=KEPT) as report:
         from napari_haiku.cli.slides import open_slide
+        from napari_haiku.encoding.layout import read_attributes
         from napari_haiku.encoding.pipeline import encode_slide
         from napari_haiku.encoding.request import EncodeRequest
         from napari_haiku.model.loading import load_model
@@ -70,6 +88,7 @@ def encode(
             patient=patient,
             edits=edits,
             slide_id=slide_id,
+            affine=affine,
         )
         request = EncodeRequest(
             he=slide.he,
@@ -82,10 +101,15 @@ def encode(
             stride_um=stride_um,
             batch_size=batch_size,
             region_um=box,
+            tissue_threshold=tissue_threshold,
         )
         done = report.run(encode_slide(request, load_model(model, device=device)))
+        attributes = read_attributes(done.path)
         for note in done.notes:
             report.say(note)
+        registration = attributes.get("registration")
+        if registration and registration["sentence"] not in done.notes:
+            report.say(registration["sentence"])
         report.result(
             {
                 "output": str(done.path),
@@ -95,6 +119,8 @@ def encode(
                 "resumed_from": done.resumed_from,
                 "seconds": round(done.seconds.get("total", sum(done.seconds.values())), 3),
                 "seconds_by_step": {k: round(v, 3) for k, v in done.seconds.items()},
+                "tissue": attributes.get("tissue"),
+                "registration": registration,
                 "notes": done.notes,
             },
             [

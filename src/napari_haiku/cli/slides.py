@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 from napari_haiku.clinical import Record, patient_of, read_record
 from napari_haiku.errors import HaikuError
+from napari_haiku.images.affine import read_affine
 from napari_haiku.images.marker_names import read_marker_names
+from napari_haiku.images.placing import placed
 from napari_haiku.images.reading import open_image
 
 if TYPE_CHECKING:
     from napari_haiku.images.slide_image import SlideImage
 
 _SUFFIXES = re.compile(
-    r"(\.ome)?\.(tiff?|zarr|svs|ndpi|mrxs|scn|png|jpe?g|qptiff|bif)$", re.IGNORECASE
+    r"(\.ome)?\.(tiff?|zarr|svs|ndpi|mrxs|scn|png|jpe?g|qptiff|bif|dcm|mcd)$", re.IGNORECASE
 )
 
 
@@ -51,8 +53,9 @@ def open_slide(
     patient: str | None,
     edits: Record,
     slide_id: str | None,
+    affine: Path | None = None,
 ) -> Slide:
-    """Open the images and the record of one slide.
+    """Open the images and the record of one slide; `affine` lays the mIF onto the H&E.
 
     Raises
     ------
@@ -76,6 +79,12 @@ def open_slide(
         )
     else:
         he, second = opened, None
+    if affine is not None:
+        if he is None or second is None:
+            raise HaikuError(
+                f"{affine.name} lays an mIF onto its H&E: give both images, the mIF with --mif."
+            )
+        second = placed(second, read_affine(affine))
     record = record_of(metadata, patient, edits)
     return Slide(
         he=he,

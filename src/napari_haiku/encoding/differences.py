@@ -39,8 +39,9 @@ def first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
             ("fingerprint", f"another {word}"),
             ("pixel_size_um", f"another pixel size of the {word}"),
             ("origin_um", f"another position of the {word}"),
+            ("affine_um", f"another affine of the {word}"),
         ):
-            if before[key] != after[key]:
+            if before.get(key) != after.get(key):
                 return f"{what}{_values(key, before, after)}"
         return f"another {word}"
     if old["model"]["fingerprint"] != new["model"]["fingerprint"]:
@@ -54,8 +55,9 @@ def first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
         ("stride_um", "another step"),
         ("min_tissue", "another least share of tissue"),
         ("region_um", "another region"),
+        ("tissue_threshold", "another threshold of tissue"),
     ):
-        if old["geometry"][key] != new["geometry"][key]:
+        if old["geometry"].get(key) != new["geometry"].get(key):
             return f"{what}{_values(key, old['geometry'], new['geometry'])}"
     # The order of the fields is the order of the caption.
     if list(old["record"].items()) != list(new["record"].items()):
@@ -72,6 +74,6 @@ def first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 
 
 def _values(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    if key.endswith("_um") and isinstance(before[key], int | float):
+    if key.endswith("_um") and isinstance(before.get(key), int | float):
         return f" ({before[key]:g} um, not {after[key]:g} um)"
     return ""

@@ -12,6 +12,7 @@ from napari_haiku.encoding import layout
 from napari_haiku.encoding.intensity import slide_scaling
 from napari_haiku.errors import HaikuError
 from napari_haiku.images.grid import PatchGrid, make_grid
+from napari_haiku.images.misregistration import measure_misregistration
 from napari_haiku.images.tissue import TissueMask, tissue_mask
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from napari_haiku.encoding.request import EncodeRequest
     from napari_haiku.images.slide_image import SlideImage
     from napari_haiku.model.base import TissueModel
+
+# Beyond the width of a cell H&E and mIF of a patch no longer show the same cells at its edge.
+TOLERATED_SHIFT_UM = 10.0
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ def inputs_of(request: EncodeRequest, model: TissueModel) -> dict[str, Any]:
                 "fingerprint": image.fingerprint,
                 "pixel_size_um": float(image.known_pixel_size_um),
                 "origin_um": [float(value) for value in image.origin_um],
+                **_affine_of(image),
             }
             for modality, image in images_of(request).items()
         },
@@ -75,9 +80,20 @@ def inputs_of(request: EncodeRequest, model: TissueModel) -> dict[str, Any]:
             "region_um": None
             if request.region_um is None
             else [float(value) for value in request.region_um],
+            **_given_threshold(request),
         },
         "record": public_record(request.record),
     }
+
+
+def _affine_of(image: SlideImage) -> dict[str, Any]:
+    """Say by which affine an image was laid into the frame, where it was."""
+    return {} if image.affine_um is None else {"affine_um": [float(v) for v in image.affine_um]}
+
+
+def _given_threshold(request: EncodeRequest) -> dict[str, Any]:
+    given = request.tissue_threshold
+    return {} if given is None else {"tissue_threshold": float(given)}
 
 
 def make_plan(
@@ -100,7 +116,7 @@ def make_plan(
         raise HaikuError(
             f"The model {model.name} has no tower for these images: choose another model."
         )
-    mask = tissue_mask(images.get("he") or images["mif"])
+    mask = tissue_mask(images.get("he") or images["mif"], threshold=request.tissue_threshold)
     grid = _grid(request, model, mask)
     scaling = None if request.mif is None else _scaling(request.mif, mask, model)
     record = inputs["record"]
@@ -118,6 +134,12 @@ def make_plan(
             f"The model {model.name} has never seen {', '.join(strange)}: measured, but read as a "
             "marker without a name."
         )
+    registration = None
+    if len(images) == 2:
+        measured = measure_misregistration(images["he"], images["mif"], mask=mask)
+        registration = measured.to_json()
+        if measured.distance_um is not None and measured.distance_um > TOLERATED_SHIFT_UM:
+            notes.append(measured.sentence())
     attributes = {
         "format": layout.FORMAT,
         "format_version": layout.FORMAT_VERSION,
@@ -140,6 +162,8 @@ def make_plan(
             "origin_um": [float(value) for value in grid.origin_um],
             "shape": [int(value) for value in grid.shape],
         },
+        "tissue": mask.describe(given=request.tissue_threshold is not None),
+        "registration": registration,
         "markers": inputs["markers"],
         "scaling": scaling,
         "record": record,

@@ -75,6 +75,8 @@ class EncodeRequest(EncodeOptions):
         Patient; read from the record where it is empty.
     region_um : tuple of float, optional
         (x0, y0, x1, y1): keep only patches whose centre lies inside.
+    tissue_threshold : float, optional
+        Where tissue begins, instead of the threshold found on the image.
 
     Raises
     ------
@@ -89,6 +91,7 @@ class EncodeRequest(EncodeOptions):
     record: Record = field(default_factory=dict)
     patient_id: str = ""
     region_um: tuple[float, float, float, float] | None = None
+    tissue_threshold: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

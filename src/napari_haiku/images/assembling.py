@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SAMPLED_VALUES = 2**26
 SCANNED_PIXELS = 2**28
+MOST_CHANNELS = 1024
 _COLOUR_NAMES = {("r", "g", "b"), ("red", "green", "blue")}
 
 
@@ -122,6 +123,11 @@ def _check_sides(raw: RawImage) -> None:
     if not raw.levels or any(side == 0 for level in raw.levels for side in level.shape):
         raise HaikuError(f"{raw.name} holds no pixels: give another image.")
     depth = 2 if raw.rgb else 0
+    if raw.levels[0].ndim == 3 and raw.levels[0].shape[depth] > MOST_CHANNELS:
+        raise HaikuError(
+            f"{raw.name} has {raw.levels[0].shape[depth]} channels, more than any marker panel: "
+            "check the order of its axes, or save the channels that are markers."
+        )
     for level in raw.levels:
         if level.ndim != 3:
             raise HaikuError(

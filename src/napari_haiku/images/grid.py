@@ -155,7 +155,11 @@ def make_grid(
         np.zeros(rows * columns),
     )
     corners = grid.corners_um
-    fraction = found.fractions(np.hstack([corners, corners + patch_um]))
+    boxes = np.hstack([corners, corners + patch_um])
+    fraction = found.fractions(boxes)
+    for image in images:
+        # A turned image leaves the corners of its rectangle empty.
+        fraction[~image.covers(boxes)] = -1.0
     kept = grid.keep(fraction >= min_tissue)
     if not len(kept):
         raise HaikuError(

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from napari_haiku.errors import HaikuError
 from napari_haiku.images.assembling import RawImage, assemble
 from napari_haiku.images.marker_names import read_marker_names
+from napari_haiku.images.reading_dicom import DICOM_SUFFIXES, dicom_files, read_dicom
 from napari_haiku.images.reading_folder import holds_marker_tiffs, read_folder
+from napari_haiku.images.reading_imc import is_imc_text, read_imc_text, read_mcd
 from napari_haiku.images.reading_openslide import OPENSLIDE_SUFFIXES, read_with_openslide
 from napari_haiku.images.reading_picture import PICTURE_SUFFIXES, read_picture
 from napari_haiku.images.reading_tiff import read_tiff
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
 
 TIFF_SUFFIXES = frozenset({".tif", ".tiff", ".svs", ".qptiff", ".btf", ".tf2", ".tf8", ".ndpi"})
 SUPPORTED = (
-    "OME-TIFF, TIFF, SVS, OME-Zarr, PNG, JPEG, or a folder with one single-channel TIFF per marker"
+    "OME-TIFF, TIFF, SVS, QPTIFF, NDPI, OME-Zarr, DICOM, MCD, PNG, JPEG, or a folder with one "
+    "single-channel TIFF per marker"
 )
+UNREADABLE = {".vsi": "Olympus VSI", ".czi": "Zeiss CZI", ".lif": "Leica LIF", ".nd2": "Nikon ND2"}
 
 
 def open_image(
@@ -37,8 +41,9 @@ def open_image(
     Parameters
     ----------
     path : Path
-        OME-TIFF, TIFF, SVS, OME-Zarr 0.4 or 0.5, PNG, JPEG, or a folder with one
-        single-channel TIFF per marker.
+        Any format of ``docs/reference/formats.md``: OME-TIFF, TIFF, SVS, QPTIFF,
+        NDPI, OME-Zarr 0.4 or 0.5, DICOM, MRXS, SCN, BIF, IMC text or MCD, PNG,
+        JPEG, or a folder with one single-channel TIFF per marker.
     modality : {"he", "mif"}, optional
         What the image shows; told from colour when left out.
     pixel_size_um : float, optional
@@ -65,16 +70,24 @@ def _read(path: Path, *, says_size: bool) -> RawImage:
             return read_ome_zarr(path, says_size=says_size)
         if holds_marker_tiffs(path):
             return read_folder(path, says_size=says_size)
+        if dicom_files(path):
+            return read_dicom(path, says_size=says_size)
         raise HaikuError(f"{path.name} is a folder but no image: give {SUPPORTED}.")
     suffix = path.suffix.casefold()
     start = _first_bytes(path)
-    if suffix in (".dcm", ".dicom") or start[128:132] == b"DICM":
-        raise HaikuError(
-            f"{path.name} is a DICOM file, which this version does not read: convert it to "
-            "OME-TIFF with its pixel size."
-        )
     if not start:
         raise HaikuError(f"{path.name} is empty: copy or export it again.")
+    if suffix in UNREADABLE:
+        raise HaikuError(
+            f"{path.name} is a {UNREADABLE[suffix]} file, which no library kept for Python reads "
+            "without Java: convert it to OME-TIFF or OME-Zarr, for example with bioformats2raw."
+        )
+    if suffix in DICOM_SUFFIXES or start[128:132] == b"DICM":
+        return read_dicom(path, says_size=says_size)
+    if suffix == ".mcd":
+        return read_mcd(path, says_size=says_size)
+    if is_imc_text(start):
+        return read_imc_text(path)
     if suffix in OPENSLIDE_SUFFIXES:
         return read_with_openslide(path, says_size=says_size)
     if suffix in PICTURE_SUFFIXES:

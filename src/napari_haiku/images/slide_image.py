@@ -57,6 +57,11 @@ class SlideImage:
         Sentences about what was found and decided while reading.
     empty_channels : tuple of int
         Channels without any signal; they carry no marker.
+    affine_um : tuple of float or None
+        (a, b, e, c, d, f) of the affine by which it was laid into this frame.
+    outline_um : tuple
+        (x, y) of its four corners where it lies turned or sheared in its
+        rectangle, else empty.
     """
 
     name: str
@@ -70,6 +75,8 @@ class SlideImage:
     path: Path | None = None
     notes: tuple[str, ...] = ()
     empty_channels: tuple[int, ...] = ()
+    affine_um: tuple[float, ...] | None = None
+    outline_um: tuple[tuple[float, float], ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -112,6 +119,23 @@ class SlideImage:
         x0, y0 = self.origin_um
         rows, columns = self.shape
         return x0, y0, x0 + columns * size, y0 + rows * size
+
+    def covers(self, boxes_um: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell which boxes (n, 4) of x0, y0, x1, y1 lie wholly inside the turned image, um."""
+        boxes = np.asarray(boxes_um, float).reshape(-1, 4)
+        inside = np.ones(len(boxes), bool)
+        if not self.outline_um:
+            return inside
+        corners = np.stack([boxes[:, [i, j]] for i in (0, 2) for j in (1, 3)])
+        outline = np.array(self.outline_um)
+        edges = np.roll(outline, -1, axis=0) - outline
+        turning = np.sign(edges[0, 0] * edges[1, 1] - edges[0, 1] * edges[1, 0])
+        slack = self.known_pixel_size_um / 2
+        for start, edge in zip(outline, edges, strict=True):
+            away = corners - start
+            beside = edge[0] * away[..., 1] - edge[1] * away[..., 0]
+            inside &= (beside * turning >= -slack * np.hypot(*edge)).all(axis=0)
+        return inside
 
     @property
     def used_channels(self) -> tuple[int, ...]:
@@ -189,7 +213,7 @@ class SlideImage:
 
     def with_pixel_size(self, pixel_size_um: float) -> SlideImage:
         """Return this image with a pixel size that somebody gave, um."""
-        return self._changed(pixel_size_um=checked_pixel_size(pixel_size_um, self.name))
+        return self.changed(pixel_size_um=checked_pixel_size(pixel_size_um, self.name))
 
     def with_markers(self, names: Sequence[str]) -> SlideImage:
         """Return this image with its channels named anew.
@@ -220,13 +244,13 @@ class SlideImage:
         )
         outdated = naming_notes(resolve_panel(self.channel_names))
         notes = [note for note in self.notes if note not in outdated]
-        return self._changed(
+        return self.changed(
             channel_names=tuple(names),
             markers=markers,
             notes=(*notes, *naming_notes(matches)),
         )
 
-    def _changed(self, **fields: Any) -> SlideImage:
+    def changed(self, **fields: Any) -> SlideImage:
         """Return a copy with other values; unlike `replace` it asks for no fingerprint."""
         other = copy.copy(self)
         for name, value in fields.items():

@@ -61,6 +61,15 @@ class TissueMask:
         """Area of the tissue in mm2."""
         return float(self.mask.sum()) * self.pixel_size_um**2 / 1e6
 
+    def describe(self, *, given: bool = False) -> dict[str, Any]:
+        """Return what is saved with an encoding: threshold, who chose it, area."""
+        return {
+            "threshold": float(self.threshold),
+            "chosen": "given" if given else "found",
+            "area_mm2": self.area_mm2,
+            "pixel_size_um": float(self.pixel_size_um),
+        }
+
     def fraction(self, x0: float, y0: float, x1: float, y1: float) -> float:
         """Return the share of tissue in a rectangle of the physical frame, um."""
         box = np.array([[x0, y0, x1, y1]], dtype=float)
@@ -102,7 +111,9 @@ class TissueMask:
         return np.clip(tissue / area, 0.0, 1.0)
 
 
-def tissue_mask(image: SlideImage, *, pixel_size_um: float = MASK_PIXEL_UM) -> TissueMask:
+def tissue_mask(
+    image: SlideImage, *, pixel_size_um: float = MASK_PIXEL_UM, threshold: float | None = None
+) -> TissueMask:
     """Find the tissue of an image on a coarse level.
 
     H&E: optical density against the slide's own glass, separated by Otsu's
@@ -116,24 +127,29 @@ def tissue_mask(image: SlideImage, *, pixel_size_um: float = MASK_PIXEL_UM) -> T
         An image whose pixel size is known.
     pixel_size_um : float, default 8
         Wanted side of a mask pixel; the nearest finer level is read and averaged.
+    threshold : float, optional
+        Where tissue begins, instead of the value found; in the unit of
+        :attr:`TissueMask.threshold`.
 
     Raises
     ------
     HaikuError
-        The pixel size is unknown.
+        The pixel size is unknown, or the threshold is no positive number.
     """
+    if threshold is not None and not 0 <= threshold < np.inf:
+        raise HaikuError(f"A tissue threshold of {threshold:g} is not possible: give 0 or more.")
     level = image.level_for(pixel_size_um)
     size = image.level_pixel_size_um(level)
     pixels = read(image.levels[level])
     step = max(1, round(pixel_size_um / size))
     if image.modality == "he":
         pixels = _averaged(pixels.astype(np.float32), step, (0, 1))
-        mask, threshold = _stained(pixels)
+        mask, used = _stained(pixels, threshold)
     else:
         pixels = _averaged(np.nan_to_num(pixels.astype(np.float32)), step, (1, 2))
-        mask, threshold = _lit(pixels)
+        mask, used = _lit(pixels, threshold)
     size *= step
-    return TissueMask(_tidied(mask, size), size, image.origin_um, threshold)
+    return TissueMask(_tidied(mask, size), size, image.origin_um, used)
 
 
 def _averaged(pixels: NDArray[Any], step: int, axes: tuple[int, int]) -> NDArray[Any]:
@@ -156,7 +172,7 @@ def _averaged(pixels: NDArray[Any], step: int, axes: tuple[int, int]) -> NDArray
     return mean
 
 
-def _stained(rgb: NDArray[np.float32]) -> tuple[NDArray[np.bool_], float]:
+def _stained(rgb: NDArray[np.float32], given: float | None) -> tuple[NDArray[np.bool_], float]:
     """Separate stained tissue from glass by optical density."""
     black = rgb.max(axis=2) < _BLACK
     glass = _glass_colour(rgb, black)
@@ -168,7 +184,9 @@ def _stained(rgb: NDArray[np.float32]) -> tuple[NDArray[np.bool_], float]:
         return np.zeros(black.shape, bool), DENSITY_LIMITS[1]
     low, high = DENSITY_LIMITS
     threshold: float = _DENSITY_WITHOUT_GLASS
-    if glass is not None:
+    if given is not None:
+        threshold = given
+    elif glass is not None:
         threshold = float(np.clip(_otsu(np.minimum(usable, _DENSITY_CEILING)), low, high))
     mask = (density > threshold) & ~black & ~_pen(rgb, absorbed)
     # Grey dirt and shadows absorb all colours alike; haematoxylin and eosin spare some.
@@ -207,7 +225,7 @@ def _pen(rgb: NDArray[np.float32], absorbed: NDArray[np.float32]) -> NDArray[np.
     return pen
 
 
-def _lit(channels: NDArray[np.float32]) -> tuple[NDArray[np.bool_], float]:
+def _lit(channels: NDArray[np.float32], given: float | None) -> tuple[NDArray[np.bool_], float]:
     """Separate tissue from empty slide by log intensity, averaged over channels."""
     logs = np.log1p(np.clip(channels, 0, None))
     black = np.percentile(logs, 0.5, axis=(1, 2), keepdims=True)
@@ -218,6 +236,8 @@ def _lit(channels: NDArray[np.float32]) -> tuple[NDArray[np.bool_], float]:
     scaled = np.clip((logs[useful] - black[useful]) / span[useful], 0, 1)
     signal = ndimage.gaussian_filter(scaled.mean(axis=0), 1.0)
     dark = float(np.percentile(signal, 0.5))
+    if given is not None:
+        return signal > given, given
     low, high = SIGNAL_LIMITS
     above = float(np.clip(_otsu(np.minimum(signal - dark, _SIGNAL_CEILING)), low, high))
     return signal > dark + above, dark + above
