@@ -9,7 +9,7 @@ from napari.layers._source import layer_source
 from slides_in_memory import he_image, mif_image
 
 from napari_haiku.errors import HaikuError
-from napari_haiku.viewer.adopt import adopt, find_choices, layer_frame, place_layers
+from napari_haiku.viewer.adopt import LayerChoice, adopt, find_choices, layer_frame, place_layers
 from napari_haiku.viewer.slide_layers import display_limits, show_he, show_mif
 
 UM = {"units": ("um", "um"), "scale": (0.5, 0.5)}
@@ -133,9 +133,26 @@ def test_the_file_behind_a_layer_is_remembered(viewer, tmp_path):
     assert adopt(choice).path is None
 
 
-def test_a_turned_layer_is_refused_by_name():
+def test_an_affine_of_the_layer_is_kept(viewer):
+    matrix = np.array([[0.0, 1.0, 7.0], [-1.0, 0.0, 300.0], [0, 0, 1]])
+    pixels = np.arange(20 * 30, dtype=np.uint16).reshape(20, 30)
+    layer = viewer.add_image(
+        pixels, name="DAPI", scale=(2, 2), translate=(5, 9), units=("um", "um"), affine=matrix
+    )
+    image = adopt(find_choices(viewer)[1][0])
+    assert image.pixel_size_um == pytest.approx(2)
+    for row, column in ((0, 0), (19, 0), (7, 23)):
+        y, x = layer.data_to_world((row, column))
+        place = (np.array([x, y]) - image.origin_um) / 2
+        at_x, at_y = np.floor(place).astype(int)
+        assert place - (at_x, at_y) == pytest.approx([0.5, 0.5])
+        assert image.read_region(0, at_y, at_y + 1, at_x, at_x + 1)[0, 0, 0] == pixels[row, column]
+
+
+def test_a_turned_layer_without_units_is_refused_by_name():
+    choice = LayerChoice("tilted", "mif", (grey("tilted", rotate=30),), None)
     with pytest.raises(HaikuError, match="layer tilted is turned"):
-        layer_frame(grey("tilted", rotate=30))
+        adopt(choice)
 
 
 def test_pixels_that_are_not_square_are_refused():

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.color import rgb2hed
 
+from napari_haiku.errors import HaikuError
 from napari_haiku.images.grid import overlap_um
 from napari_haiku.images.tissue import tissue_mask
 
@@ -116,9 +117,11 @@ def measure_misregistration(
     blocks = _blocks((x0, y0, x1, y1), side, mask or tissue_mask(he), mif)
     found = []
     for x, y in blocks:
-        pixels = _sampled(he, x, y, side, size)
-        stained = rgb2hed(np.moveaxis(np.clip(pixels, 0, 255), 0, -1).astype(np.uint8))[..., 0]
-        lit = np.log1p(np.clip(np.nan_to_num(_sampled(mif, x, y, side, size, channel)[0]), 0, None))
+        try:
+            stained, lit = _nuclei(he, mif, channel, (x, y, side, size))
+        except HaikuError:
+            # A damaged block has nothing to say here; whoever needs its pixels is told.
+            continue
         shift, peak = _shift(stained, lit)
         if peak >= CLEAR_PEAK:
             found.append(shift * size)
@@ -141,6 +144,15 @@ def measure_misregistration(
 def nuclear_channel(mif: SlideImage) -> int | None:
     """Return the channel that shows nuclei, None where there is none."""
     return next((mif.markers.index(name) for name in NUCLEAR_MARKERS if name in mif.markers), None)
+
+
+def _nuclei(
+    he: SlideImage, mif: SlideImage, channel: int, square: tuple[float, float, float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Read one square (x, y, side, pixel size) as haematoxylin and as nuclear signal."""
+    pixels = np.clip(np.moveaxis(_sampled(he, *square), 0, -1), 0, 255)
+    lit = np.nan_to_num(_sampled(mif, *square, channel)[0])
+    return rgb2hed(pixels.astype(np.uint8))[..., 0], np.log1p(np.clip(lit, 0, None))
 
 
 def _none(note: str, blocks: int = 0, tried: int = 0) -> Misregistration:

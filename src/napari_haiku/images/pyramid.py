@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dask.array as da
 import numpy as np
 
+from napari_haiku.images.disk_blocks import BlocksOnDisk
 from napari_haiku.images.lazy import lazy_array
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def with_coarser_levels(levels: Sequence[da.Array], *, rgb: bool) -> tuple[da.Ar
     """Return a pyramid whose coarsest level is an overview.
 
     Each added level is the mean over 2 x 2 pixels of the one before, computed
-    block by block when asked for. Those that fit in 64 MiB are kept once made.
+    block by block when asked for. Those that fit in 64 MiB are kept once made,
+    the blocks of larger ones in a temporary file.
 
     Parameters
     ----------
@@ -38,6 +40,8 @@ def with_coarser_levels(levels: Sequence[da.Array], *, rgb: bool) -> tuple[da.Ar
         coarser = _halved(pyramid[-1], axes)
         if coarser.nbytes <= KEPT_BYTES:
             coarser = lazy_array(_KeptOnceMade(coarser), coarser.chunks)
+        else:
+            coarser = lazy_array(BlocksOnDisk(coarser), coarser.chunks)
         pyramid.append(coarser)
     return tuple(pyramid)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import napari
     from napari.layers import Image, Layer
 
+    from napari_haiku.images.affine import Affine
     from napari_haiku.images.slide_image import SlideImage
 
 IMAGE = "napari_haiku_image"
@@ -87,7 +88,8 @@ def find_choices(viewer: napari.Viewer) -> tuple[list[LayerChoice], list[LayerCh
         elif layer.ndim == 3 and 1 < _shape(layer)[0] <= _MOST_CHANNELS:
             mif.append(LayerChoice(layer.name, "mif", (layer,), None))
         elif layer.ndim == 2:
-            place = (_shape(layer), tuple(layer.scale), tuple(layer.translate))
+            turned = layer_affine(layer)
+            place = (_shape(layer), tuple(layer.scale), tuple(layer.translate), turned)
             loose.setdefault(place, []).append(layer)
     for group_layers in loose.values():
         if len(group_layers) > 1:
@@ -106,7 +108,7 @@ def adopt(choice: LayerChoice) -> SlideImage:
     Raises
     ------
     HaikuError
-        The layers are turned, sheared or of unequal pixel height and width.
+        The layers have pixels that are not square, or are turned and have no units.
     """
     if choice.opened is not None:
         return choice.opened
@@ -125,7 +127,44 @@ def adopt(choice: LayerChoice) -> SlideImage:
         image = image_from_channels(
             [layer.data for layer in choice.layers], channel_names=names, name=choice.label, **frame
         )
+    affine = layer_affine(first)
+    if affine is not None:
+        if image.pixel_size_um is None:
+            raise HaikuError(
+                f"The layer {first.name} is turned but has no unit of length: set its units to um."
+            )
+        from napari_haiku.images.placing import placed
+
+        image = placed(image, affine)
     return replace(image, path=image.path or _source(choice.layers))
+
+
+def layer_affine(layer: Layer) -> Affine | None:
+    """Tell what a layer's own affine, turn and shear do, beyond its scale and translation.
+
+    Returns
+    -------
+    Affine or None
+        From where scale and translation alone would put it to where it lies, um;
+        None where that is the same place.
+    """
+    from napari_haiku.images.affine import affine_from_napari
+
+    start = np.zeros(layer.ndim)
+    corner = np.asarray(layer.data_to_world(start), float)[-2:]
+    steps = np.eye(layer.ndim)[-2:]
+    # Columns: where one pixel down, and one across, leads.
+    linear = np.column_stack(
+        [np.asarray(layer.data_to_world(step), float)[-2:] - corner for step in steps]
+    )
+    scale = np.asarray(layer.scale, float)[-2:]
+    translate = np.asarray(layer.translate, float)[-2:]
+    if np.allclose(linear, np.diag(scale)) and np.allclose(corner, translate):
+        return None
+    beyond = linear / scale
+    shift = (corner - beyond @ translate) * (_um_per_unit(layer) or 1.0)
+    matrix = np.vstack([np.column_stack([beyond, shift]), [0, 0, 1]])
+    return affine_from_napari(matrix, f"The transform of the layer {layer.name}")
 
 
 def _source(layers: Sequence[Layer]) -> Path | None:
@@ -136,7 +175,7 @@ def _source(layers: Sequence[Layer]) -> Path | None:
 
 
 def layer_frame(layer: Layer) -> dict[str, Any]:
-    """Physical placement of a layer.
+    """Physical placement of a layer by its scale and translation; see :func:`layer_affine`.
 
     Returns
     -------
@@ -147,15 +186,8 @@ def layer_frame(layer: Layer) -> dict[str, Any]:
     Raises
     ------
     HaikuError
-        The layer is turned or sheared, or its pixels are not square.
+        Its pixels are not square.
     """
-    if np.any(np.asarray(layer.shear)) or not np.allclose(
-        np.asarray(layer.rotate), np.eye(layer.ndim)
-    ):
-        raise HaikuError(
-            f"The layer {layer.name} is turned or sheared: reset its transform, or load an "
-            "image that is registered already."
-        )
     scale = np.asarray(layer.scale, float)[-2:]
     if not np.isclose(scale[0], scale[1], rtol=1e-3):
         raise HaikuError(
@@ -177,6 +209,9 @@ def place_layers(layers: Sequence[Layer], image: SlideImage) -> None:
     """Put layers that the user opened into the physical frame of the image read from them."""
     from napari_haiku.viewer.placement import image_placement
 
+    if image.affine_um is not None:
+        # Their own transform has put them there already.
+        return
     placement = image_placement(image)
     for layer in layers:
         extra = layer.ndim - 2
