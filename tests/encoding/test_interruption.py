@@ -259,6 +259,7 @@ def test_a_file_damaged_in_the_middle_keeps_what_lies_before_it(bench, tmp_path)
     copy = tmp_path / "damaged.ome.tif"
     copy.write_bytes(bench.he_path.read_bytes())
     whole = open_image(copy)
+    assert whole.fingerprint, "asked for while the file is whole"
     with tifffile.TiffFile(bench.he_path) as tiff:
         page = tiff.pages.first
         tile = page.chunked[1] * 4

@@ -77,7 +77,8 @@ def test_same_seed_same_bytes_and_another_seed_differs(made, tmp_path: Path) -> 
     third = _files(tmp_path / "other")
     assert set(third) == set(first)
     differing = {name for name in first if first[name] != third[name]}
-    assert differing == set(first)
+    # What is true of virtual patients does not depend on which of them were drawn.
+    assert differing == set(first) - {"truth.parquet"}
 
 
 def test_a_larger_cohort_begins_with_the_smaller_one(made, tmp_path: Path) -> None:

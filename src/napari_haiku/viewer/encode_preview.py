@@ -83,11 +83,12 @@ def preview(request: EncodeRequest, model: TissueModel) -> Job[Preview]:
                 found = warmed(earlier) if earlier.complete else None
     if found is not None:
         return Preview(request, found.grid, 0.0, 0, found=found, done=done)
+    patch_um, stride_um = request.sides_um(model)
     grid = make_grid(
         request.he,
         request.mif,
-        patch_um=request.patch_um,
-        stride_um=request.stride_um,
+        patch_um=patch_um,
+        stride_um=stride_um,
         min_tissue=request.min_tissue,
     )
     yield Progress(0, 0, "Timing a few patches")

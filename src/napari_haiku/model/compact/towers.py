@@ -142,9 +142,10 @@ class TextTower(nn.Module):
 
     def __init__(self, features: int, dim: int) -> None:
         super().__init__()
-        self.head = nn.Linear(features, dim)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        self.head = nn.utils.skip_init(nn.Linear, features, dim)
+        with torch.no_grad():
+            self.head.weight.zero_()
+            self.head.bias.zero_()
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features (n, features) to (n, dim), not normalised."""
