@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+
+from napari_haiku.training.objectives import ContrastiveBatch, build_objective
 
 FOLDER = Path(
     os.environ.get("HAIKU_GOLDEN_OBJECTIVES", Path(__file__).resolve().parent / "golden_objectives")
@@ -71,3 +74,10 @@ def golden(name: str) -> Golden:
         }
         hyper = json.loads(str(file["meta_json"]))["hyper"]
     return Golden(arrays, hyper)
+
+
+def loss(
+    recipe: dict[str, object], emb: dict[str, Tensor], **batch: object
+) -> tuple[Tensor, dict[str, Tensor]]:
+    out = build_objective(recipe)(ContrastiveBatch(emb, **batch))  # type: ignore[arg-type]
+    return out.loss, dict(out.parts)

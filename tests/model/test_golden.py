@@ -1,9 +1,7 @@
 """Parity with numbers of the published code at a tiny random-weight configuration.
 
-The folder comes from HAIKU_GOLDEN (default tests/golden). Sizes, panels, image
-shapes and names are read from its files; nothing about one set is built in.
-The published sigmoid loss, whose uniformity term has the wrong sign, lives
-here alone and is offered to nobody.
+The folder comes from HAIKU_GOLDEN (default tests/golden); nothing about one set is built in. The
+published sigmoid loss, whose uniformity term has the wrong sign, lives here alone.
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from golden_set import LOOSE, TIGHT, arrays, close, haiku, numbers, panels, published
+from golden_set import he_input, mif_tiles, text_input  # isort: skip
 from torch.nn import functional
 
 from napari_haiku.model.published import Haiku, key_map
@@ -30,7 +29,6 @@ from napari_haiku.model.published.mif_preprocessing import (
     prepare_mif,
     region_limits,
     standardise,
-    tiles,
     to_uint16,
 )
 from napari_haiku.training.objective import pairwise_clip
@@ -41,23 +39,6 @@ if TYPE_CHECKING:
 OURS = {"codex": "mif", "HandE": "he", "text": "text"}
 TRACED = [name for name in sorted(panels()) if f"{name}_trace0_sum_l2" in arrays("mif_encoder")]
 MASKED = [name for name in sorted(panels()) if f"{name}_mask0" in arrays("mif_encoder")]
-
-
-def mif_tiles(batch: str) -> list[torch.Tensor]:
-    patch = haiku().config.mif.patch_size
-    data = arrays("mif_encoder")
-    return [
-        tiles(torch.tensor(data[f"{batch}_img{i}"]), patch) for i in range(len(panels()[batch]))
-    ]
-
-
-def text_input() -> tuple[torch.Tensor, torch.Tensor]:
-    data = arrays("text_encoder")
-    return torch.tensor(data["ids"]), torch.tensor(data["mask"])
-
-
-def he_input() -> torch.Tensor:
-    return torch.tensor(arrays("he_encoder")["image"])
 
 
 @pytest.mark.parametrize("batch", sorted(panels()))
