@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import load_file
 
 from napari_haiku.model.published import Haiku
-from napari_haiku.model.published.mif_preprocessing import tiles
 
 # The set that travels with the project; tests of other things than parity always use it.
 OWN = Path(__file__).resolve().parent / "golden"
@@ -51,20 +50,3 @@ def close(ours: object, theirs: np.ndarray, tolerance: float = TIGHT) -> None:
     given = ours.detach().numpy() if isinstance(ours, torch.Tensor) else np.asarray(ours)
     assert given.shape == theirs.shape
     np.testing.assert_allclose(given, theirs, rtol=tolerance, atol=tolerance)
-
-
-def mif_tiles(batch: str) -> list[torch.Tensor]:
-    patch = haiku().config.mif.patch_size
-    data = arrays("mif_encoder")
-    return [
-        tiles(torch.tensor(data[f"{batch}_img{i}"]), patch) for i in range(len(panels()[batch]))
-    ]
-
-
-def text_input() -> tuple[torch.Tensor, torch.Tensor]:
-    data = arrays("text_encoder")
-    return torch.tensor(data["ids"]), torch.tensor(data["mask"])
-
-
-def he_input() -> torch.Tensor:
-    return torch.tensor(arrays("he_encoder")["image"])

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from golden_inputs import he_input, mif_tiles, text_input
 from golden_set import LOOSE, TIGHT, arrays, close, haiku, numbers, panels, published
-from golden_set import he_input, mif_tiles, text_input  # isort: skip
 from torch.nn import functional
 
 from napari_haiku.model.published import Haiku, key_map
