@@ -93,7 +93,7 @@ def cluster_map(
     """
     tall = 18 if len(rows) <= 40 else max(4, 720 // len(rows))
     wide, left, top = 30, 170, 100
-    limit = _limit(np.ravel(values))
+    limit = _limit([float(value) for value in np.ravel(values)])
     chart = _svg(left + wide * len(columns) + 30, top + tall * len(rows) + 20, title)
     for column, name in enumerate(columns):
         x = left + wide * (column + 0.6)
@@ -184,4 +184,5 @@ def principal_components(
     if total <= 0:
         return None
     sign = np.sign(axes[np.arange(2), np.abs(axes[:2]).argmax(axis=1)])
-    return u[:, :2] * size[:2] * sign, size[:2] ** 2 / total, used
+    points: NDArray[np.float64] = u[:, :2] * size[:2] * sign
+    return points, size[:2] ** 2 / total, np.asarray(used, bool)

@@ -287,7 +287,7 @@ def _own_row(folder: Path) -> dict[str, Any]:
     config, card = _json(folder / "config.json"), _json(folder / "card.json")
     he_only = config.get("architecture") == "he-encoder"
     side, pixel = config.get("patch_px"), config.get("pixel_size_um")
-    known = isinstance(side, int) and isinstance(pixel, int | float)
+    field = (side, pixel) if isinstance(side, int) and isinstance(pixel, int | float) else None
     return {
         "name": str(folder),
         "title": str(config.get("name", folder.name))[:60],
@@ -296,9 +296,9 @@ def _own_row(folder: Path) -> dict[str, Any]:
         "offers": _HE_ONLY if he_only else "what its towers allow",
         "licence": str(card.get("licence", "that of the source: read it before use"))[:200],
         "size_mb": _megabytes(folder),
-        "patch_px": side if known else None,
-        "pixel_size_um": pixel if known else None,
-        "patch_um": round(side * pixel, 2) if known else None,
+        "patch_px": field[0] if field else None,
+        "pixel_size_um": field[1] if field else None,
+        "patch_um": round(field[0] * field[1], 2) if field else None,
         "weights": f"converted by you from {str(card.get('source', 'a folder'))[:100]}",
         "gated": False,
         "on_disk": True,

@@ -155,7 +155,7 @@ def matrix_factor_under(
     """Return the same under a factor of each niche, (niches,), in place of the patient's own."""
     known = np.minimum(plan.niche, len(shift) - 1)
     if not place:
-        return shift[known].astype(np.float32)
+        return np.asarray(shift[known], np.float32)
     spread, scale = PLACE["CollagenIV"]
     factor = place_factor(patient, plan, "CollagenIV", spread, scale)
     return (factor * shift[known]).astype(np.float32)
