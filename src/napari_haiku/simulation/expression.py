@@ -158,7 +158,7 @@ def matrix_factor_under(
         return np.asarray(shift[known], np.float32)
     spread, scale = PLACE["CollagenIV"]
     factor = place_factor(patient, plan, "CollagenIV", spread, scale)
-    return (factor * shift[known]).astype(np.float32)
+    return np.asarray(factor * shift[known], np.float32)
 
 
 def _grid_places(plan: Architecture, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
