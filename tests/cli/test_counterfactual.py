@@ -114,3 +114,31 @@ def test_an_edit_is_required_and_must_be_one(run, encoding, atlas, tmp_path):
     assert run("counterfactual", encoding, atlas, "--output", tmp_path).exit_code == 2
     wrong = run("counterfactual", encoding, atlas, "--set", "stage", "--output", tmp_path)
     assert wrong.exit_code == 2
+
+
+def test_a_cohort_is_edited_alike(run, atlas, model_folder, tmp_path):
+    done = run(
+        "counterfactual", "--cohort", "disease = 'Colon Cancer'", atlas, "--set", "stage=II",
+        "--output", tmp_path / "out", "--model", model_folder, "--resamples", "10", "--json",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert done.content["patients"] == 3
+    shifts = pd.read_csv(tmp_path / "out" / "shifts.csv")
+    assert set(COLUMNS) <= set(shifts.columns)
+    assert "Left out: 1 slides whose record already reads so." in done.content["notes"]
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Research use only" in report
+    assert (tmp_path / "out" / "patients.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--cohort", "stage = 'I'", "one", "two", "--set", "stage=IV"),
+        ("only", "--set", "stage=IV"),
+        ("one", "two", "--set", "stage=IV", "--label", "grade=G3:G2"),
+        ("--cohort", "stage = 'I'", "one", "--set", "stage=IV", "--label", "grade"),
+    ],
+)
+def test_what_does_not_fit_a_cohort_is_wrong_usage(run, tmp_path, arguments):
+    assert run("counterfactual", *arguments, "--output", tmp_path).exit_code == 2

@@ -109,7 +109,7 @@ class PooledRidge:
     def settings(self) -> list[tuple[int, float]]:
         """Number of prototypes and penalty of each setting, strongest penalty first."""
         steps = SETTINGS // len(self.prototypes)
-        strengths = np.logspace(2, -1.5, steps) if steps > 4 else np.logspace(1.5, 0, steps)
+        strengths = np.logspace(1.5, -3, steps) if steps > 4 else np.logspace(1.5, -1, steps)
         return [(n, float(penalty)) for n in self.prototypes for penalty in strengths]
 
     def path(self, train: Bags, target: Target, held: Bags, seed: int) -> list[Scores]:
@@ -212,10 +212,8 @@ class TunedHead:
         Fold of each training bag.
     head : Head
         Fitted on every training bag.
-    spread : ndarray, shape (outputs,)
-        SD of its scores on the training bags.
-    centre : ndarray, shape (outputs,)
-        Median of its scores on the training bags.
+    own : ndarray, shape (bags, outputs)
+        Its scores on the training bags.
     """
 
     method: str
@@ -224,12 +222,20 @@ class TunedHead:
     held_out: Scores
     folds: NDArray[np.int64]
     head: Head
-    spread: NDArray[np.float64]
-    centre: NDArray[np.float64]
+    own: Scores
 
-    def scores(self, bags: Bags) -> Scores:
-        """Score bags in SD of the training bags, 0 at their median."""
-        return (self.head.scores(bags) - self.centre) / self.spread
+    def scores(self, bags: Bags | None = None) -> Scores:
+        """Score bags (the training bags by default) in SD of the training bags.
+
+        A single score is 0 at the training bags' median; scores of classes keep
+        their zero, which class weights have put where classes weigh alike.
+        """
+        found = self.own if bags is None else self.head.scores(bags)
+        if self.own.shape[1] == 1:
+            found = found - np.median(self.own, axis=0)
+        spread = float(np.sqrt(self.own.var(axis=0).mean()))
+        scaled: Scores = found / (spread if spread > 0 else 1.0)
+        return scaled
 
 
 def tune(method: Method, bags: Bags, target: Target, *, seed: int = 0) -> Job[TunedHead]:
@@ -264,7 +270,6 @@ def tune(method: Method, bags: Bags, target: Target, *, seed: int = 0) -> Job[Tu
     setting = int(np.nanargmax(quality)) if np.isfinite(quality).any() else 0
     yield Progress(n_folds, n_folds + 1, f"Fitting {method.name}", "folds")
     head = method.fit(bags, target, setting, seed)
-    own = head.scores(bags)
     yield Progress(n_folds + 1, n_folds + 1, f"Fitting {method.name}", "folds")
     return TunedHead(
         method.name,
@@ -273,8 +278,7 @@ def tune(method: Method, bags: Bags, target: Target, *, seed: int = 0) -> Job[Tu
         held_out[setting],
         folds,
         head,
-        np.where(own.std(axis=0) > 0, own.std(axis=0), 1.0),
-        np.median(own, axis=0),
+        head.scores(bags),
     )
 
 

@@ -58,7 +58,9 @@ class SurvivalTimes:
     def of(self, patients: NDArray[Any] | Sequence[int]) -> SurvivalTimes:
         """Return some of the patients, by number or by mask."""
         chosen = np.asarray(patients)
-        return SurvivalTimes(self.time[chosen], self.event[chosen], self.rows[chosen])
+        return SurvivalTimes(
+            self.time[chosen], self.event[chosen], self.rows[chosen], self.n_missing
+        )
 
     @classmethod
     def from_arrays(cls, time: Any, event: Any) -> SurvivalTimes:

@@ -9,7 +9,7 @@ are ranked, and nothing that could matter is left out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
     from napari_haiku.analysis.retrieval import SlideQuestion
 
+Weighting = Literal["equal", "scores", "softmax"]
+
 _PATCHES_AT_ONCE = 64
+_TEMPERATURE = 0.07
 _ROWS_AT_ONCE = 16_384
 # More than the rounding of float32 products of unit vectors can add up to.
 _SLACK = np.float32(1e-5)
@@ -157,6 +160,7 @@ def shifts_under_captions(
     *,
     niche_numbers: Sequence[int],
     least: int = 1,
+    weighting: Weighting = "equal",
     doing: str = "Ranking under other captions",
 ) -> Job[NDArray[np.float64]]:
     """Average the shift of every pair of captions over each niche of a slide.
@@ -173,6 +177,8 @@ def shifts_under_captions(
         Niches in the order of the result.
     least : int
         Patches that a mean needs.
+    weighting : {"equal", "scores", "softmax"}
+        As :func:`mean_of_chosen`.
     doing : str
         What progress says.
 
@@ -190,7 +196,7 @@ def shifts_under_captions(
         row = place.get(int(niches[found.patch]))
         if row is None:
             continue
-        read = mean_of_chosen(found, gallery.values)
+        read = mean_of_chosen(found, gallery.values, weighting)
         change = read[pairs[:, 1]] - read[pairs[:, 0]]
         known = np.isfinite(change)
         total[:, row] += np.where(known, change, 0)
@@ -198,14 +204,57 @@ def shifts_under_captions(
     return np.where(count >= max(least, 1), total / np.maximum(count, 1), np.nan)
 
 
-def mean_of_chosen(found: Ranked, values: NDArray[Any]) -> NDArray[np.float64]:
-    """Average the markers of the chosen rows that measured them, shape (captions, markers)."""
+def mean_of_chosen(
+    found: Ranked, values: NDArray[Any], weighting: Weighting = "equal"
+) -> NDArray[np.float64]:
+    """Average the markers of the chosen rows that measured them, shape (captions, markers).
+
+    Parameters
+    ----------
+    found : Ranked
+        What one patch found.
+    values : ndarray, shape (atlas rows, markers)
+        Marker values, NaN where not measured.
+    weighting : {"equal", "scores", "softmax"}
+        Whether neighbours count alike, by their scores (as published), or by a
+        softmax of them at temperature 0.07.
+    """
     columns = np.asarray(values[found.rows], np.float64)
     known = np.isfinite(columns)
     chosen = found.chosen.astype(np.float64)
+    if weighting == "scores":
+        chosen *= np.maximum(found.scores, 0)
+    elif weighting == "softmax":
+        chosen *= np.exp((found.scores - found.scores.max(axis=1, keepdims=True)) / _TEMPERATURE)
+    if known.all() and len(columns):
+        whole: NDArray[np.float64] = (chosen @ columns) / chosen.sum(axis=1, keepdims=True)
+        return whole
     count = chosen @ known.astype(np.float64)
     total = chosen @ np.where(known, columns, 0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return np.where(count > 0, total / np.where(count > 0, count, 1), np.nan)
+
+
+def candidates_under_captions(
+    he: NDArray[np.float32],
+    gallery: Gallery,
+    weights: Mapping[str, float],
+    texts: NDArray[np.float32],
+    room: int,
+) -> NDArray[np.int64]:
+    """Find the best candidates of each patch under each caption, best first.
+
+    Returns
+    -------
+    ndarray of int64, shape (captions, n, room)
+        Atlas rows, -1 where the gallery ran out.
+    """
+    out = np.full((len(texts), len(he), room), -1, np.int64)
+    for found in rank_under_captions(he, gallery, weights, texts, room):
+        for number, (chosen, scores) in enumerate(zip(found.chosen, found.scores, strict=True)):
+            best = np.flatnonzero(chosen)
+            order = best[np.argsort(-scores[best], kind="stable")]
+            out[number, found.patch, : len(order)] = found.rows[order]
+    return out
 
 
 def _reach(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_haiku.clinical import is_empty, public_record
+from napari_haiku.clinical import clean_value, is_empty, public_record
 from napari_haiku.errors import HaikuError
 
 if TYPE_CHECKING:
@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 
 _SIMULATION = "simulation.json"
 # What a table writes for "it happened" and for "it did not".
-_EVENTS = frozenset(("1", "1.0", "true", "yes", "dead", "deceased", "died", "event", "progressed"))
-_NO_EVENTS = frozenset(("0", "0.0", "false", "no", "alive", "living", "censored", "stable"))
+_EVENTS = frozenset(("1", "true", "yes", "dead", "deceased", "died", "death", "event"))
+_NO_EVENTS = frozenset(
+    ("0", "false", "no", "alive", "living", "survival", "survived", "censored", "no event")
+)
+# The same in a column that marks censoring.
+_CENSORED = frozenset(("1", "true", "yes", "censored", "alive", "living"))
+_NOT_CENSORED = frozenset(
+    ("0", "false", "no", "uncensored", "not censored", "event", "dead", "deceased")
+)
 
 
 def check_other_patients(cohort: Cohort, other: Cohort, *, split: str = "--fit") -> None:
@@ -157,14 +164,14 @@ def check_survival(
             )
         if status is None or status not in slide.record:
             continue
-        said = event_of(slide.record[status])
+        said = event_of(slide.record[status], censoring=censor is not None)
         if said is None:
             raise HaikuError(
                 f"Line {slide.row} of {cohort.path.name}, column {status}: "
                 f"'{slide.record[status]}' tells neither an event nor its absence; write 1 or 0, "
                 "or words such as Deceased and Alive."
             )
-        happened += said if censor is None else not said
+        happened += said
     if status is not None and not happened:
         raise HaikuError(
             f"Column {status} of {cohort.path.name} tells no event on any line: survival needs "
@@ -201,14 +208,26 @@ def check_markers_overlap(panels: dict[int, tuple[str, ...]], name: str) -> None
     )
 
 
-def event_of(text: str) -> bool | None:
-    """Read whether a table says that an event happened; None where it cannot be told."""
-    word = str(text).strip().casefold()
+def event_of(text: str, *, censoring: bool = False) -> bool | None:
+    """Read whether a table says that an event happened; None where it cannot be told.
+
+    Parameters
+    ----------
+    text : str
+        A cell; codes such as ``1:DECEASED`` count by their first figure.
+    censoring : bool
+        Whether the column marks censoring instead.
+    """
+    word = clean_value(text).casefold()
     if is_empty(word):
         return None
-    if word in _EVENTS or word.startswith("1:"):
-        return True
-    return False if word in _NO_EVENTS or word.startswith("0:") else None
+    happened, not_happened = (_NOT_CENSORED, _CENSORED) if censoring else (_EVENTS, _NO_EVENTS)
+    for part in (word, word.partition(":")[0]):
+        if part in happened:
+            return True
+        if part in not_happened:
+            return False
+    return None
 
 
 def _need_column(cohort: Cohort, column: str) -> None:

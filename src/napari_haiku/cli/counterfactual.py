@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from napari_haiku.cli.counterfactual_cohort import ask_cohort, parse_label
 from napari_haiku.cli.options import (
     DebugFlag,
     DeviceOption,
@@ -22,8 +23,12 @@ from napari_haiku.cli.reporting import reporting
 
 
 def counterfactual(
-    encoding: Annotated[Path, typer.Argument(metavar="ENC.zarr", show_default=False)],
-    atlas: Annotated[Path, typer.Argument(metavar="ATLAS", show_default=False)],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[ENC.zarr] ATLAS", help="With --cohort the atlas alone.", show_default=False
+        ),
+    ],
     settings: Annotated[
         list[str],
         typer.Option("--set", help="Field and new value; repeatable.", metavar="FIELD=VALUE"),
@@ -36,6 +41,28 @@ def counterfactual(
     weights: WeightsOption = None,
     within_patient: WithinPatientOption = None,
     where: WhereOption = None,
+    cohort: Annotated[
+        str | None,
+        typer.Option(
+            "--cohort",
+            help="Edit the records of all slides of the atlas that fit, instead of one slide.",
+            metavar="CONDITION",
+        ),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--label",
+            help="With --cohort: two groups for the shifts to tell apart, such as grade=G3:G2.",
+            metavar="FIELD=A:B",
+        ),
+    ] = None,
+    permutations: Annotated[
+        int, typer.Option("--permutations", help="Refitted permutations behind --label.", min=0)
+    ] = 200,
+    weighting: Annotated[
+        str, typer.Option("--weighting", help="With --cohort: equal, scores or softmax.")
+    ] = "equal",
     resamples: Annotated[
         int, typer.Option("--resamples", help="Resampled atlases behind the intervals.", min=0)
     ] = 500,
@@ -48,6 +75,15 @@ def counterfactual(
     """Ask what would shift if the clinical record read differently."""
     edits = parse_edits(settings)
     shares = parse_weights(weights)
+    groups = parse_label(label)
+    wanted = 2 if cohort is None else 1
+    if len(sources) != wanted or (cohort is not None and niches is not None):
+        raise typer.BadParameter(
+            "Give one encoding and one atlas; with --cohort the atlas alone, without --niches."
+        )
+    if cohort is None and groups is not None:
+        raise typer.BadParameter("--label needs --cohort.")
+    atlas = sources[-1]
     with reporting(as_json, debug) as report:
         from napari_haiku.analysis.counterfactual import (
             CounterfactualRequest,
@@ -61,7 +97,25 @@ def counterfactual(
         from napari_haiku.export.report import write_counterfactual_report
         from napari_haiku.model.loading import load_model
 
-        slide, evidence = Encoding.open(encoding), Atlas.open(atlas)
+        if cohort is not None:
+            from napari_haiku.analysis.cohort_request import CohortCounterfactualRequest
+
+            asked = CohortCounterfactualRequest(
+                cohort=cohort,
+                edits=edits,
+                k=k,
+                weights=shares,
+                within_patient_um=within_patient,
+                where=where,
+                weighting=weighting,  # type: ignore[arg-type]  # checked by the request
+                label=groups,
+                permutations=permutations,
+                resamples=resamples,
+                seed=seed,
+            )
+            ask_cohort(report, atlas, output, model, device, asked)
+            return
+        slide, evidence = Encoding.open(sources[0]), Atlas.open(atlas)
         result = report.run(
             run_counterfactual(
                 slide,

@@ -96,12 +96,14 @@ def evaluate(
 def about(cohort: EvaluationCohort, request: EvaluateRequest) -> dict[str, Any]:
     """Say what was evaluated, and how; no ids."""
     atlas = cohort.atlas
-    seen = seen_notice(cohort.seen[cohort.chosen])
+    seen = seen_notice(cohort.seen[cohort.chosen]).replace("this image", "these images")
+    if cohort.model is None:
+        seen = "The model is not at hand, so whether it was trained on these images is not known."
     return {
         "notice": RESEARCH_USE,
         "protocol": request.protocol,
         "protocol_says": PUBLISHED_NOTICE if request.published else HONEST_NOTICE,
-        "seen_in_training": seen.replace("this image", "these images"),
+        "seen_in_training": seen,
         "model": atlas.model_name,
         "model_fingerprint": atlas.model_fingerprint,
         "atlas": atlas.name,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_haiku.jobs import Job
 
-_CELLS_AT_ONCE = 8_000_000
+_CELLS_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True)

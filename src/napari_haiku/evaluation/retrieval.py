@@ -98,13 +98,15 @@ def _paired(
 ) -> Job[dict[str, Figure]]:
     """One right answer: the counterpart of the same patch."""
     kept = np.flatnonzero(space.has_all((*parts, target)))
-    if len(parts) == 1 and "text" not in (*parts, target):
-        queries, gallery = space.pair(parts[0], target)
+    if len(parts) > 1:
+        queries, gallery = space.fused(parts, kept), _rows(space.row_vectors(target), kept)
+    elif "text" in (*parts, target):
+        queries = _rows(space.row_vectors(parts[0]), kept)
+        gallery = _rows(space.row_vectors(target), kept)
     else:
-        queries = space.fused(parts) if len(parts) > 1 else space.row_vectors(parts[0])
-        gallery = space.row_vectors(target)
+        queries, gallery = (_rows(vectors, kept) for vectors in space.pair(parts[0], target))
     doing = f"Ranking {_words(parts, target)} ({space.title.lower()})"
-    ranks = yield from paired_ranks(queries[kept], gallery[kept], doing)
+    ranks = yield from paired_ranks(queries, gallery, doing)
     patients = space.patients[kept]
     return rank_figures(ranks, patients, RandomOrder(len(kept), 1), request, note=OWN_PATIENT_IN)
 
@@ -124,7 +126,9 @@ def _by_patient(
         queries, groups = queries[asked], groups[asked]
     else:
         kept = np.flatnonzero(space.has_all((*parts, "text")))
-        queries = (space.fused(parts) if len(parts) > 1 else space.vectors[parts[0]])[kept]
+        queries = (
+            space.fused(parts, kept) if len(parts) > 1 else _rows(space.vectors[parts[0]], kept)
+        )
         groups = space.patients[kept]
         gallery, candidates = captions, space.caption_patient
     doing = f"Ranking {_words(parts, target)} ({space.title.lower()})"
@@ -161,6 +165,11 @@ def rank_figures(
     out["nDCG"] = draw.mean(ranks.gain(), chance=chance.gain())
     out["mAP"] = draw.mean(ranks.reciprocal(), chance=chance.average_precision())
     return out
+
+
+def _rows(vectors: NDArray[np.float32], kept: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Take some rows, without a copy where that is all of them."""
+    return vectors if len(kept) == len(vectors) else vectors[kept]
 
 
 def _words(parts: tuple[str, ...], target: str) -> str:

@@ -21,6 +21,7 @@ TITLES = {
     HAND_MADE: "Hand-made features",
 }
 _RANDOM_DIM = 64
+_ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -80,19 +81,30 @@ class Space:
             return self.crossing
         return self.vectors[modality]
 
-    def fused(self, parts: tuple[str, ...]) -> NDArray[np.float32]:
-        """Weighted sum of several modalities of each row; see `compose_query`."""
-        vectors = {name: self.row_vectors(name) for name in parts}
-        return compose_query(vectors)
+    def fused(self, parts: tuple[str, ...], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Weighted sum of several modalities of some rows; see `compose_query`."""
+        out: NDArray[np.float32] | None = None
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            part = slice(start, start + _ROWS_AT_ONCE)
+            some = compose_query({name: self._of_rows(name, rows[part]) for name in parts})
+            if out is None:
+                out = np.empty((len(rows), some.shape[1]), np.float32)
+            out[part] = some
+        return np.zeros((0, 1), np.float32) if out is None else out
+
+    def _of_rows(self, modality: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        if modality != "text":
+            return self.vectors[modality][rows]
+        if self.captions is None:
+            raise KeyError("text")
+        caption = self.caption_of[rows]
+        return np.where((caption >= 0)[:, None], self.captions[caption], np.float32(0))
 
     def row_vectors(self, modality: str) -> NDArray[np.float32]:
         """One vector a row; for text that of the row's caption."""
         if modality != "text":
             return self.vectors[modality]
-        if self.captions is None:
-            raise KeyError("text")
-        there = (self.caption_of >= 0)[:, None]
-        return np.where(there, self.captions[self.caption_of], np.float32(0))
+        return self._of_rows(modality, np.arange(len(self.patients)))
 
     def has_all(self, parts: tuple[str, ...]) -> NDArray[np.bool_]:
         """Which rows have every one of several modalities."""

@@ -50,6 +50,10 @@ TASKS = {
         Task("knn", "Classification by neighbours", "knn"),
         Task("zero_shot", "Zero-shot classification", "zero_shot"),
         Task("linear_probe", "Linear probe", "linear_probe"),
+        Task("mil", "Classification of whole slides", "mil"),
+        Task("survival", "Survival", "survival"),
+        Task("counterfactual", "Counterfactual recovery", "counterfactual"),
+        Task("flip_accuracy", "Flip accuracy", "flip"),
         Task("robustness", "Robustness to site and scanner", "robustness"),
         Task("geometry", "Geometry of the shared space", "geometry"),
     )

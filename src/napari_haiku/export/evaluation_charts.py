@@ -66,7 +66,7 @@ def value_chart(title: str, rows: Sequence[ChartRow], axis: str) -> Element | No
     left = 24 + 7 * max(len(row.name) for row in rows)
     bottom = _TOP + _ROW * len(rows)
     height = bottom + 62
-    chart = _svg(left + _SPAN + 130, height, title)
+    chart = _svg(left + _SPAN + 190, height, title)
 
     def place(value: float) -> float:
         return left + _SPAN * (min(max(value, low), high) - low) / (high - low)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_haiku.export.evaluation_charts import ChartRow, number, step_chart, told, value_chart
-from napari_haiku.export.evaluation_tables import comparison_table, is_figure, words_of
+from napari_haiku.export.evaluation_tables import (
+    comparison_table,
+    is_figure,
+    list_table,
+    words_of,
+)
 from napari_haiku.export.markup import Element, element, page
 from napari_haiku.export.report_style import STYLE
 from napari_haiku.notices import ASSOCIATION, RESEARCH_USE
@@ -19,6 +24,8 @@ _STYLE = (
     STYLE
     + """
 tr.model td { font-weight: 600; } tr.baseline td { color: #55585E; }
+td.note { color: #55585E; white-space: normal; font-weight: 400; min-width: 260px; }
+summary { cursor: pointer; color: #0B4FA0; margin: 6px 0; }
 td[title] { cursor: help; } svg { max-width: 100%; height: auto; }
 """
 )
@@ -158,6 +165,8 @@ def _glance(content: Mapping[str, Any]) -> Element:
             *(number((baselines.get(who) or {}).get("value")) for who in ("random", "hand_made")),
         ]
         lines.append(element("tr", *(element("td", text) for text in cells)))
+    if not lines:
+        return element("section")
     head = ("", "Model (95 % interval)", "Chance", "Random vectors", "Hand-made features")
     table = element("table", element("tr", *(element("th", text) for text in head)), *lines)
     return element("section", element("h2", "At a glance"), element("div", table, class_="wide"))
@@ -187,7 +196,8 @@ def _retrieval(name: str, task: Mapping[str, Any]) -> list[Element]:
         parts.append(element("p", labels["skipped"]))
     elif labels:
         parts.append(element("h3", "By label, own patient out"))
-        parts.append(_table(comparison_table(labels, ("P@10", "mAP", "nDCG", "MRR"))))
+        figures = comparison_table(labels, ("P@10", "mAP", "nDCG", "MRR"))
+        parts.append(_folded("Precision and rank of each field", figures))
     return parts
 
 
@@ -223,7 +233,7 @@ def _fields(name: str, task: Mapping[str, Any]) -> list[Element]:
     ]
     return [
         _chart(value_chart(f"{_TITLES[name]}: {axis}", rows, axis)),
-        _table(comparison_table(task, _COLUMNS[name])),
+        _folded("All figures", comparison_table(task, _COLUMNS[name])),
     ]
 
 
@@ -239,7 +249,7 @@ def _robustness(name: str, task: Mapping[str, Any]) -> list[Element]:
     axis = "balanced accuracy"
     return [
         _chart(value_chart("Places and biology read off the vectors", rows, axis)),
-        _table(comparison_table(task)),
+        _folded("All figures", list_table(task)),
     ]
 
 
@@ -256,19 +266,34 @@ def _geometry(name: str, task: Mapping[str, Any]) -> list[Element]:
     return parts
 
 
+def _survival(name: str, task: Mapping[str, Any]) -> list[Element]:
+    beside = dict((task.get("baselines") or {}).items())
+    if is_figure(task.get("oracle_c_index")):
+        beside["ceiling"] = task["oracle_c_index"]
+    rows = [ChartRow("best head", task["c_index"], beside)]
+    inputs = task.get("inputs") or {}
+    rows += [ChartRow(words_of(key), figure) for key, figure in inputs.items()]
+    return [
+        _chart(value_chart("C-index of each input", rows, "C-index")),
+        *_generic(name, task),
+    ]
+
+
 def _generic(name: str, task: Mapping[str, Any]) -> list[Element]:
-    parts = [_table(comparison_table({name: task} if is_figure(task) else task))]
     curves = task.get("kaplan_meier")
+    parts = []
     if isinstance(curves, dict):
-        points = {key: value for key, value in curves.items() if isinstance(value, list)}
-        parts.append(
-            _chart(step_chart("Kaplan-Meier curves", points, "months", "share event-free"))
-        )
-    for key in ("note", "notes"):
-        said = task.get(key)
-        for text in [said] if isinstance(said, str) else said or ():
-            parts.append(element("p", str(text)))
-    return parts
+        points = {
+            f"{words_of(key)} ({curve['patients']:,})": list(
+                zip(curve["time"], curve["survival"], strict=True)
+            )
+            for key, curve in curves.items()
+            if isinstance(curve, dict) and "survival" in curve
+        }
+        title = "Kaplan-Meier curves"
+        parts.append(_chart(step_chart(title, points, "months", "share event-free")))
+        parts.append(element("p", f"{title}, split at the {curves.get('split', 'median risk')}."))
+    return [*parts, _table(list_table(task))]
 
 
 _PARTS = {
@@ -279,6 +304,7 @@ _PARTS = {
     "linear_probe": _fields,
     "robustness": _robustness,
     "geometry": _geometry,
+    "survival": _survival,
 }
 
 
@@ -333,6 +359,13 @@ def _at(content: Any, path: Sequence[str]) -> dict[str, Any] | None:
 
 def _chart(chart: Element | None) -> Element:
     return element("div", *([chart] if chart is not None else []), class_="chart")
+
+
+def _folded(title: str, table: Element | None) -> Element:
+    """Wrap a long table, so that it opens on demand."""
+    if table is None:
+        return element("div")
+    return element("details", element("summary", title), table)
 
 
 def _table(table: Element | None) -> Element:

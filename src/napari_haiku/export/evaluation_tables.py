@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _WORDS = {"he": "H&E", "mif": "mIF", "text": "text"}
 MODEL = "model"
+# What was measured -> figure -> its value, interval, n and chance.
+_Rows = dict[tuple[str, ...], dict[str, dict[str, Any]]]
 
 
 def is_figure(content: object) -> bool:
@@ -48,27 +50,55 @@ def comparison_table(
     Element or None
         None where there is no such figure.
     """
-    measured = {name: value for name, value in task.items() if name not in ("baselines", *skip)}
-    tables = {MODEL: _rows(measured)}
-    for name, baseline in (task.get("baselines") or {}).items():
-        tables[name] = _rows({key: value for key, value in baseline.items() if key not in skip})
+    tables = _by_whom({name: value for name, value in task.items() if name not in skip}, skip)
     found = [key for rows in tables.values() for cells in rows.values() for key in cells]
     shown = [key for key in dict.fromkeys(columns or found) if key in found]
     if not shown:
         return None
     body = []
     for row in dict.fromkeys(row for rows in tables.values() for row in rows):
+        name = _row_name(row)
         for who, rows in tables.items():
             cells = rows.get(row, {})
             if any(key in cells for key in shown):
-                body.append(_line(row, who, [cells.get(key) for key in shown]))
+                body.append(_line(name, who, [cells.get(key) for key in shown]))
+                # Said once; the lines below it are of the same.
+                name = ""
         model = tables[MODEL].get(row, {})
         chances = [(model.get(key) or {}).get("chance") for key in shown]
         if any(chance is not None for chance in chances):
-            body.append(
-                _plain([_row_name(row), "chance", *(number(chance) for chance in chances)], "faint")
-            )
+            told_chances = ("" if chance is None else number(chance) for chance in chances)
+            body.append(_plain(["", "chance", *told_chances], "faint"))
     head = element("tr", *(element("th", text) for text in ("", "", *map(words_of, shown))))
+    return element("div", element("table", head, *body), class_="wide")
+
+
+def list_table(task: Mapping[str, Any]) -> Element | None:
+    """Lay figures out one a row, with how to read each; for tasks of many single figures."""
+    body = []
+    for path, figure in figures_in(task):
+        if not path:
+            continue
+        who = "model"
+        if "baselines" in path:
+            place = path.index("baselines")
+            who = BASELINE_WORDS.get(path[place + 1], words_of(path[place + 1]))
+            path = path[:place] + path[place + 2 :]
+        cells = [
+            _row_name(path),
+            who,
+            told(figure),
+            number(figure["chance"]) if figure["chance"] is not None else "",
+            f"{figure['n']:,}",
+        ]
+        kind = "model" if who == "model" else "baseline"
+        line = element("tr", *(element("td", cell) for cell in cells), class_=kind)
+        line.append(element("td", figure.get("note", ""), class_="note"))
+        body.append(line)
+    if not body:
+        return None
+    titles = ("", "", "Value (95 % interval)", "Chance", "n", "")
+    head = element("tr", *(element("th", text) for text in titles))
     return element("div", element("table", head, *body), class_="wide")
 
 
@@ -83,18 +113,27 @@ def words_of(key: str) -> str:
     return text.replace("_", " ")
 
 
-def _rows(
-    content: Mapping[str, Any],
-) -> dict[tuple[str, ...], dict[str, dict[str, Any]]]:
-    rows: dict[tuple[str, ...], dict[str, dict[str, Any]]] = {}
-    for path, figure in figures_in(content):
-        rows.setdefault(path[:-1], {})[path[-1] if path else "value"] = figure
-    return rows
+def _by_whom(task: Mapping[str, Any], skip: Sequence[str]) -> dict[str, _Rows]:
+    """Rows of the model and of each baseline, wherever the baselines are nested."""
+    tables: dict[str, _Rows] = {MODEL: {}}
+    headline = next((key for key, value in task.items() if is_figure(value)), "value")
+    for path, figure in figures_in(task):
+        who = MODEL
+        if "baselines" in path:
+            place = path.index("baselines")
+            who, path = path[place + 1], path[:place] + path[place + 2 :]
+            # A baseline that is one figure stands beside the headline.
+            path = path or (headline,)
+        if path and path[0] in skip:
+            continue
+        key = path[-1] if path else "value"
+        tables.setdefault(who, {}).setdefault(path[:-1], {})[key] = figure
+    return tables
 
 
-def _line(row: tuple[str, ...], who: str, cells: Sequence[Mapping[str, Any] | None]) -> Element:
-    name = "model" if who == MODEL else BASELINE_WORDS.get(who, who)
-    out = [element("td", _row_name(row)), element("td", name)]
+def _line(what: str, who: str, cells: Sequence[Mapping[str, Any] | None]) -> Element:
+    name = "model" if who == MODEL else BASELINE_WORDS.get(who, words_of(who))
+    out = [element("td", what), element("td", name)]
     for cell in cells:
         if cell is None:
             out.append(element("td", ""))

@@ -7,9 +7,11 @@ import io
 import math
 from typing import TYPE_CHECKING, Any
 
+from napari_haiku.analysis.published_test import LABEL
 from napari_haiku.export.charts import heat_map, interval_chart, volcano
 from napari_haiku.export.markup import Element, element, page
 from napari_haiku.export.report_style import STYLE
+from napari_haiku.export.shift_charts import paired_chart, principal_components, scatter
 from napari_haiku.notices import RESEARCH_USE
 from napari_haiku.storage import write_text
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from napari_haiku.atlas.store import Atlas
 
 NO_MORE_THAN_PLACEBO = "This edit moved the result no more than irrelevant text does."
+NO_MORE_THAN_WORDING = (
+    "This edit moved the result no more than another wording of the same record does."
+)
 _EVIDENCE = 12
 _A_PATIENT = 2
 _PLACEBO_LEVEL = 0.05
@@ -63,6 +68,8 @@ _COLUMNS = (
     ("contrast", "Atlas contrast"),
     ("contrast_p", "Contrast p"),
     ("supported", "Supported"),
+    ("wording_sd", "SD over wordings"),
+    ("published_p", "Published p"),
 )
 
 
@@ -112,7 +119,8 @@ def counterfactual_report(result: CounterfactualResult, atlas: Atlas) -> str:
 
 
 def _openings(result: CounterfactualResult) -> list[str]:
-    said = [NO_MORE_THAN_PLACEBO] if result.no_more_than_placebo else []
+    sentence = NO_MORE_THAN_WORDING if result.weak_placebo else NO_MORE_THAN_PLACEBO
+    said = [sentence] if result.no_more_than_placebo else []
     return [*said, result.notice, *([result.label] if result.label else [])]
 
 
@@ -176,6 +184,24 @@ def _chart_section(result: CounterfactualResult) -> Element:
     plot = volcano(result.shifts)
     if plot is not None:
         section.append(_figure(plot, "Shift against p. Coloured: q below 0.05."))
+    section.append(
+        _figure(
+            paired_chart(result.shifts),
+            "Open: read-out under the record as it reads. Filled: under the edited record.",
+        )
+    )
+    found = principal_components(result.shift)
+    if found is not None:
+        points, explained, used = found
+        names = result.niches.names
+        groups = [names.get(int(niche), "No niche") for niche in result.niches.labels[used]]
+        axes = (f"PC1 ({explained[0]:.0%})", f"PC2 ({explained[1]:.0%})")
+        section.append(
+            _figure(
+                scatter(points, groups, axes, "Principal components of the shifts of patches"),
+                "One dot a patch, coloured by niche.",
+            )
+        )
     return section
 
 
@@ -189,7 +215,7 @@ def _table_section(result: CounterfactualResult) -> Element:
         element(
             "p",
             "Baseline, edited and shift in SD of the atlas, largest shift first. A dash means "
-            "not estimable.",
+            f"not estimable. Published p: signed-rank test over patches ({LABEL}).",
         ),
         element("div", _table([title for _, title in _COLUMNS], rows), class_="wide"),
     )

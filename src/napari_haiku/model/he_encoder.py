@@ -23,6 +23,7 @@ from napari_haiku.model.published.fingerprint import fingerprint
 from napari_haiku.model.published.he_preprocessing import prepare_he
 from napari_haiku.model.published.he_tower import HeTower
 from napari_haiku.model.published.heads import unit_rows
+from napari_haiku.model.published.input_checks import keep_eval
 from napari_haiku.model.published.precision import Precision, choose_precision
 from napari_haiku.model.published.resampling import to_model_patch
 
@@ -144,6 +145,7 @@ class HeEncoder(TissueModel):
         )
 
     def _he_vectors(self, patches: NDArray[np.uint8], pixel_size: float) -> torch.Tensor:
+        keep_eval(self.network)
         images = torch.from_numpy(np.array(patches)).to(self.device.torch_name)
         images = to_model_patch(
             images.permute(0, 3, 1, 2).float(),

@@ -27,6 +27,7 @@ from napari_haiku.simulation.patient import (
     simulate_patient,
 )
 from napari_haiku.simulation.record import draw_patient
+from napari_haiku.simulation.truth import write_truth
 from napari_haiku.simulation.vocabulary import MARKERS
 from napari_haiku.simulation.writing import he_file, mif_file
 from napari_haiku.simulation.writing_zarr import write_he_zarr, write_mif_zarr
@@ -143,6 +144,8 @@ def simulate_cohort(request: SimulateRequest) -> Job[SimulatedCohort]:
     manifest = output / MANIFEST
     if missing or renewed_from is not None or not manifest.exists():
         write_text(manifest, _manifest(request))
+    slides = {index: (slide_id(index), patient_id(index)) for index in range(request.patients)}
+    write_truth(output, request.seed, slides, request.difficulty)
     if renewed_from is not None:
         # Last, so that a renewal that was cut off is done again.
         write_json(output / SETTINGS, _settings(request))
@@ -152,6 +155,11 @@ def simulate_cohort(request: SimulateRequest) -> Job[SimulatedCohort]:
 def slide_id(index: int) -> str:
     """Return the name of a patient's slide in the manifest."""
     return f"slide_{index:05d}"
+
+
+def patient_id(index: int) -> str:
+    """Return the name of a patient in the manifest."""
+    return f"patient_{index:05d}"
 
 
 def _check(request: SimulateRequest) -> None:
@@ -276,7 +284,7 @@ def _manifest(request: SimulateRequest) -> str:
         rows.append(
             {
                 "slide_id": slide_id(index),
-                "patient_id": f"patient_{index:05d}",
+                "patient_id": patient_id(index),
                 "he": f"{_IMAGES}/{he.name}",
                 "mif": f"{_IMAGES}/{mif.name}",
                 "markers": "",

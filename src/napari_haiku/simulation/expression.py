@@ -146,7 +146,16 @@ def place_factor(
 def matrix_factor(patient: Patient, plan: Architecture) -> Float:
     """Return the strength of collagen IV in the matrix at each place; (rows, columns)."""
     shift = np.exp(log_folds(patient.covariates, "marker")[:, marker_index("CollagenIV")])
+    return matrix_factor_under(shift, patient, plan)
+
+
+def matrix_factor_under(
+    shift: np.ndarray, patient: Patient, plan: Architecture, *, place: bool = True
+) -> Float:
+    """Return the same under a factor of each niche, (niches,), in place of the patient's own."""
     known = np.minimum(plan.niche, len(shift) - 1)
+    if not place:
+        return shift[known].astype(np.float32)
     spread, scale = PLACE["CollagenIV"]
     factor = place_factor(patient, plan, "CollagenIV", spread, scale)
     return (factor * shift[known]).astype(np.float32)

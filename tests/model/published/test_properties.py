@@ -155,6 +155,26 @@ def test_model_keeps_no_gradients_and_stays_in_eval_mode() -> None:
     assert model.encode_he(he_patches(1), PIXEL).shape == (1, model.dim)
 
 
+def test_training_mode_left_on_by_somebody_is_ended() -> None:
+    model = reference()
+    he, mif = he_patches(2), random_mif(2)[None]
+    before = model.encode_he(he, PIXEL), model.encode_mif(mif, ["CD8", "DAPI"], PIXEL)
+    statistics = model.towers.he_head[3].running_mean.clone()
+    model.towers.he_head.train()
+    np.testing.assert_array_equal(model.encode_he(he, PIXEL), before[0])
+    model.towers.train()
+    np.testing.assert_array_equal(model.encode_mif(mif, ["CD8", "DAPI"], PIXEL), before[1])
+    torch.testing.assert_close(model.towers.he_head[3].running_mean, statistics)
+
+
+def test_panels_need_a_pixel_size_and_a_scaling_each() -> None:
+    patch = [np.ones((1, SIDE, SIDE))]
+    with pytest.raises(HaikuError, match="pixel size must be"):
+        reference().encode_mif_panels(patch, [["CD8"]], 0.0)
+    with pytest.raises(HaikuError, match="1 lists of markers and 0 scalings"):
+        reference().encode_mif_panels(patch, [["CD8"]], PIXEL, scalings=[])
+
+
 def test_marker_table_is_projected_once_and_follows_its_weights() -> None:
     table = reference().towers.mif.markers
     with torch.no_grad():
@@ -170,6 +190,11 @@ def test_marker_table_is_projected_once_and_follows_its_weights() -> None:
     ("patches", "panels_", "reason"),
     [
         ([np.zeros((2, SIDE, SIDE))], [["CD8"]], "2 channels but 1 marker names"),
+        ([np.zeros((0, SIDE, SIDE))], [[]], "0 channels but 0 marker names"),
+        ([np.zeros((1, SIDE, SIDE), complex)], [["CD8"]], "not complex128"),
+        ([np.full((1, SIDE, SIDE), "a")], [["CD8"]], "whole numbers or fractions"),
+        ([np.zeros((3, SIDE, SIDE))], ["CD8"], "list of names"),
+        ([np.zeros((1, SIDE, SIDE))], [[None]], "list of names"),
         ([np.zeros((SIDE, SIDE))], [["CD8"]], "channels, height, width"),
         ([np.ones((1, SIDE, SIDE))], [["CD8"], ["CD8"]], "1 patches and 2 lists"),
         ([np.ones((1, 40, 40))], [["CD8"]], "cover 15.1 um but the model reads 24.16 um"),

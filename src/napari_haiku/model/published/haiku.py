@@ -17,6 +17,7 @@ from napari_haiku.model.published.bundle import LARGEST_WEIGHTS, Bundle, read_sa
 from napari_haiku.model.published.config import HaikuConfig, check_marker_name
 from napari_haiku.model.published.fingerprint import fingerprint
 from napari_haiku.model.published.he_preprocessing import prepare_he
+from napari_haiku.model.published.input_checks import check_intensities, check_panels, keep_eval
 from napari_haiku.model.published.mif_preprocessing import prepare_mif
 from napari_haiku.model.published.precision import Precision, choose_precision
 from napari_haiku.model.published.region_scaling import fit_region_scaling, quantise
@@ -204,6 +205,7 @@ class Haiku(TissueModel):
     ) -> Vectors:
         """Encode mIF patches of one panel; see :meth:`TissueModel.encode_mif`."""
         patches = np.asarray(patches)
+        check_intensities(patches, markers)
         if patches.dtype == np.uint8 and scaling is None and patches.ndim == 4:
             # Published patches are normalised over their region already: keep every grey level.
             scaling = ChannelScaling((0.0,) * patches.shape[1], (255.0,) * patches.shape[1])
@@ -243,17 +245,14 @@ class Haiku(TissueModel):
             Patches, panels and channels differ in number.
         """
         self._need("mif")
+        check_panels(patches, panels, pixel_size, scalings)
         if not len(patches):
             return np.empty((0, self.dim), np.float32)
+        keep_eval(self.towers)
         with torch.inference_mode():
             ready = []
             for number, patch in enumerate(patches):
                 array = np.asarray(patch)
-                if array.ndim != 3:
-                    raise HaikuError(
-                        "Each mIF patch must have shape (channels, height, width), "
-                        f"not {array.shape}."
-                    )
                 scaling = None if scalings is None else scalings[number]
                 if scaling is None and array.dtype != np.uint8:
                     scaling = self.fit_scaling(array, None)
@@ -264,6 +263,7 @@ class Haiku(TissueModel):
         return vectors.float().cpu().numpy()
 
     def _he_vectors(self, patches: NDArray[np.uint8], pixel_size: float) -> torch.Tensor:
+        keep_eval(self.towers)
         images = torch.from_numpy(np.array(patches)).to(self.device.torch_name)
         images = to_model_patch(
             images.permute(0, 3, 1, 2).float(),
@@ -283,6 +283,7 @@ class Haiku(TissueModel):
         pixel_size: float,
         scaling: ChannelScaling | None,
     ) -> torch.Tensor:
+        keep_eval(self.towers)
         names = [self._spelt(marker) for marker in markers]
         limit = CHANNELS_AT_ONCE.get(self.device.torch_name.split(":")[0], 128)
         step = max(1, limit // (len(names) + 1))
@@ -308,6 +309,7 @@ class Haiku(TissueModel):
                 f"The model {self.name} was built without a tokenizer and cannot read captions: "
                 "load it from a folder with tokenizer.json."
             )
+        keep_eval(self.towers)
         length = min(self.config.text_length, self.config.text.max_position_embeddings)
         ids, mask = token_ids(self.tokenizer, captions, length)
         with self.precision.context(self.device.torch_name):
