@@ -102,7 +102,7 @@ def volcano(shifts: pd.DataFrame) -> Element | None:
     height_of = -np.log10(np.maximum(rows["p"].to_numpy(float), 1e-12))
     limit = _rounded_up(float(rows["shift"].abs().max()) or 1.0)
     top_value = max(2.0, float(height_of.max()) * 1.05)
-    left, top, span, tall = 60, 16, 440, 260
+    left, top, span, tall = 60, 32, 440, 260
     chart = _svg(left + span + 90, top + tall + 50, "Shift against p of every niche and marker")
     chart.append(_line(left, top + tall, left + span, top + tall, FAINT))
     chart.append(_line(left + span / 2, top, left + span / 2, top + tall, FAINT))
@@ -134,7 +134,7 @@ def volcano(shifts: pd.DataFrame) -> Element | None:
     chart.append(
         _label("shift, SD of the atlas", left + span / 2, top + tall + 38, text_anchor="middle")
     )
-    chart.append(_label("-log10 p", 6, top + 4))
+    chart.append(_label("-log10 p", 6, 14))
     return chart
 
 

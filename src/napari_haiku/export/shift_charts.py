@@ -131,7 +131,7 @@ def scatter(
         What is drawn.
     """
     kept = np.unique(np.linspace(0, len(points) - 1, min(len(points), _MOST_POINTS)).astype(int))
-    names = list(dict.fromkeys(groups))
+    names = sorted(set(groups))
     left, top, side = 60, 16, 340
     chart = _svg(left + side + 230, top + side + 50, title)
     limit = _rounded_up(float(np.abs(points).max())) if len(points) else 1.0

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from napari_haiku.simulation.truth_population import Population
 
 JOIN = "+"
+# Early, well differentiated disease and late, poorly differentiated disease.
+EARLY, LATE = {"stage": "I", "grade": "G1"}, {"stage": "IV", "grade": "G3"}
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,10 @@ def edits_of(people: Population) -> list[Edit]:
     poor = {OUTCOME[0]: "Deceased", OUTCOME[1]: typical["Deceased"]}
     good = {OUTCOME[0]: "Alive", OUTCOME[1]: typical["Alive"]}
     real = [
-        Edit(poor, good),
-        Edit(good, poor),
+        *_pairs_of(poor, good),
         *_pairs("stage", STAGES),
         *_pairs("grade", GRADES),
+        *_pairs_of(EARLY, LATE),
         *_pairs("treatment", TREATMENTS),
         *_pairs("smoking", ("Never", "Former", "Current")),
         *_pairs("age", ("50", "75")),
@@ -94,6 +96,10 @@ def edits_of(people: Population) -> list[Edit]:
         if all(name in TWINS.values() for name in edit.before)
     ]
     return real + neutral + twins
+
+
+def _pairs_of(first: dict[str, str], second: dict[str, str]) -> list[Edit]:
+    return [Edit(first, second), Edit(second, first)]
 
 
 def _pairs(name: str, levels: tuple[str, ...]) -> list[Edit]:
