@@ -12,8 +12,10 @@ from napari_haiku.errors import HaikuError
 
 Box = tuple[float, float, float, float]
 PRECISIONS = ("fp32", "bf16")
-_TEXT = frozenset({"text_steps", "text_batch", "dropped_fields", "seed"})
+_TEXT = frozenset({"text_steps", "text_batch", "text_rank", "dropped_fields", "seed"})
 _CARD = frozenset({"name", "placebo_fields", "twin_fields", "credit", "licence", "data"})
+# Fewer patches than this at a time and a chunk could hold a single one.
+SMALLEST_CHUNK = 4
 # What does not touch the image towers.
 _LATER = _TEXT - {"seed"} | _CARD | {"text_heads", "checkpoint_every", "threads"}
 
@@ -40,6 +42,25 @@ class TrainConfig:
         ``"fp32"``, or ``"bf16"`` for the H&E tower under autocast.
     learning_rate, weight_decay : float
         For AdamW; the rate warms up over `warm_up` steps and falls as a cosine.
+    rates : mapping
+        Beginning of parameter names, whole parts such as ``"he.head"`` -> learning
+        rate of their own; the longest that fits counts.
+    clip : float
+        Largest length of a step's gradient; 0 clips nothing.
+    start_from : str
+        Model that training starts from: a name or a folder; "" starts from chance.
+    tune : tuple of str
+        Beginnings of parameter names, whole parts: only these are tuned, all else
+        stays as it is in `start_from`. Empty tunes everything (of the published
+        architecture: what its authors tuned).
+    accumulate : int
+        Batches whose gradients are added up for one step.
+    chunk : int
+        Patches that go through the towers at a time; every patch of the batch is
+        compared with every other all the same. 0 takes the batch at once.
+    patience : int
+        Validations without a better one after which training stops and the best
+        towers are kept; 0 always takes every step.
     validation_share : float
         Share of the patients, at least one, kept out and only measured on.
         Nothing is kept out of a cohort with fewer than eight patients.
@@ -58,8 +79,9 @@ class TrainConfig:
     dropped_fields : float
         Chance that a field is left out of a training caption, so that the model
         also understands records with gaps.
-    text_steps, text_batch : int
-        Optimiser steps of a text head, and patients in each.
+    text_steps, text_batch, text_rank : int
+        Optimiser steps of a text head, patients in each, and the number of
+        dimensions in which captions may differ.
     text_heads : int
         Text heads refitted on bootstraps of the training patients, for the
         inference of counterfactuals; 0 leaves them out.
@@ -83,7 +105,14 @@ class TrainConfig:
     precision: str = "fp32"
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
+    rates: Mapping[str, float] = field(default_factory=dict)
+    clip: float = 5.0
     warm_up: int = 100
+    start_from: str = ""
+    tune: tuple[str, ...] = ()
+    accumulate: int = 1
+    chunk: int = 0
+    patience: int = 0
     validation_share: float = 0.1
     validate_every: int = 500
     checkpoint_every: int = 250
@@ -98,6 +127,7 @@ class TrainConfig:
     threads: int = 0
     text_steps: int = 1500
     text_batch: int = 256
+    text_rank: int = 12
     text_heads: int = 16
     credit: str = ""
     licence: str = ""
@@ -107,6 +137,15 @@ class TrainConfig:
     def image_settings(self) -> dict[str, Any]:
         """Return what the image towers depend on; the rest may change on resuming."""
         return {key: value for key, value in self.to_json().items() if key not in _LATER}
+
+    def differing(self, settings: Mapping[str, Any]) -> list[str]:
+        """Names of the image settings in which an earlier run differs.
+
+        A setting that the earlier run did not know yet had its default.
+        """
+        default = TrainConfig().image_settings()
+        mine = self.image_settings()
+        return sorted(key for key in mine if settings.get(key, default[key]) != mine[key])
 
     def text_settings(self) -> dict[str, Any]:
         """Return what the text heads depend on beside the image towers."""
@@ -154,10 +193,54 @@ def read_config(path: Path | None) -> TrainConfig:
             f"'precision' in {path.name} cannot be {content['precision']!r}: choose "
             f"{' or '.join(PRECISIONS)}."
         )
-    for key in ("also", "placebo_fields"):
+    for key in ("also", "placebo_fields", "tune"):
         content[key] = tuple(content.get(key, ()))
     content["regions_um"] = {k: tuple(v) for k, v in content.get("regions_um", {}).items()}
-    return TrainConfig(**content)
+    config = TrainConfig(**content)
+    check_config(config)
+    return config
+
+
+def check_config(config: TrainConfig) -> None:
+    """Make sure that settings are possible and fit each other.
+
+    Raises
+    ------
+    HaikuError
+        One is not, or does not.
+    """
+    least = {"steps": 1, "batch_size": 2, "accumulate": 1, "validate_every": 1}
+    least |= {"checkpoint_every": 1, "he_width": 1, "dim": 1}
+    for name, lowest in least.items():
+        if getattr(config, name) < lowest:
+            raise HaikuError(
+                f"'{name}' cannot be {getattr(config, name)}: give a number from {lowest} on."
+            )
+    if 0 < config.chunk < SMALLEST_CHUNK:
+        raise HaikuError(
+            f"'chunk' cannot be {config.chunk}: give at least {SMALLEST_CHUNK} patches at a time, "
+            "or 0 for the whole batch."
+        )
+    if config.validation_share >= 1 or config.across > 1 or config.dropped_fields > 1:
+        raise HaikuError(
+            "'validation_share', 'across' and 'dropped_fields' are shares: give numbers below 1."
+        )
+    for name in ("rates", "shares", "stain_jitter"):
+        for key, value in getattr(config, name).items():
+            usable = isinstance(value, int | float) and not isinstance(value, bool)
+            if not usable or not 0 <= value < float("inf"):
+                raise HaikuError(
+                    f"'{name}' gives '{key}' the value {value!r}: give a number from 0 on."
+                )
+    if config.patience and not config.validation_share:
+        raise HaikuError(
+            "'patience' needs patients kept out to measure on: give a 'validation_share' above 0, "
+            "or leave patience out."
+        )
+    if config.tune and not config.start_from:
+        raise HaikuError(
+            "'tune' freezes everything else as it is in a model: name that model with --start-from."
+        )
 
 
 def _same_kind(value: object, default: object) -> bool:

@@ -31,6 +31,8 @@ class Batch:
         Where each patch comes from.
     cohort : str
         The cohort of all of them.
+    places : ndarray of int64, shape (n, 2), or None
+        Row and column of each patch's first cell.
     """
 
     he: NDArray[np.uint8] | None
@@ -38,6 +40,7 @@ class Batch:
     markers: tuple[str, ...]
     slides: tuple[CachedSlide, ...]
     cohort: str
+    places: NDArray[np.int64] | None = None
 
 
 class BatchSampler:
@@ -61,6 +64,9 @@ class BatchSampler:
         Batch number i depends on the seed and i alone.
     across : float
         Share of the batches of the first kind where there are patients enough.
+    on_grid : bool
+        Whether patches lie side by side on a fixed grid, so that the same ones
+        come again (for towers that are not tuned), instead of anywhere.
     """
 
     def __init__(
@@ -74,7 +80,9 @@ class BatchSampler:
         patch_px: int,
         seed: int,
         across: float = 0.5,
+        on_grid: bool = False,
     ) -> None:
+        self._on_grid = on_grid
         self._across = across
         self._groups: dict[tuple[str, tuple[str, ...]], list[CachedSlide]] = {}
         for slide, cohort in zip(slides, cohorts, strict=True):
@@ -121,9 +129,10 @@ class BatchSampler:
     def _cut(self, chosen: list[CachedSlide], rng: np.random.Generator, cohort: str) -> Batch:
         cell, patch = self._cell, self._patch
         side = patch // cell
-        he, cells = [], []
+        he, cells, places = [], [], []
         for slide in chosen:
-            row, column = _place(slide, side, rng)
+            row, column = _place(slide, side, rng, side if self._on_grid else 1)
+            places.append((row, column))
             turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
             if slide.he is not None:
                 y, x = row * cell, column * cell
@@ -137,13 +146,14 @@ class BatchSampler:
             markers=chosen[0].markers,
             slides=tuple(chosen),
             cohort=cohort,
+            places=np.array(places, np.int64),
         )
 
 
-def _place(slide: CachedSlide, side: int, rng: np.random.Generator) -> tuple[int, int]:
+def _place(slide: CachedSlide, side: int, rng: np.random.Generator, step: int) -> tuple[int, int]:
     rows, columns = (n - side + 1 for n in slide.shape)
-    row = rng.integers(rows, size=TRIES)
-    column = rng.integers(columns, size=TRIES)
+    row = rng.integers(rows, size=TRIES) // step * step
+    column = rng.integers(columns, size=TRIES) // step * step
     share = slide.tissue_share(row, column, side)
     at = int(np.argmax(share >= MIN_TISSUE)) if (share >= MIN_TISSUE).any() else int(share.argmax())
     return int(row[at]), int(column[at])

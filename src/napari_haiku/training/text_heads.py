@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 # Terms of the loss: what a caption is compared with, and how much that counts.
 TERMS = {"mif patch": 1.0, "mif slide": 0.5, "he patch": 0.5, "he slide": 1.0, "phrase": 0.5}
-_RATE, _DECAY = 5e-3, 1e-2
-_SMALL = 0.01
+_RATE, _DECAY = 1e-2, 0.3
+_SMALL = 0.05
 FEWEST_PATIENTS = 4
 
 
@@ -70,7 +70,7 @@ def fit_head(
     weight_of = fit.draw_patients(rng, resample)
     optimiser = torch.optim.AdamW(
         [
-            {"params": [fit.head.weight], "weight_decay": _DECAY},
+            {"params": [fit.narrow.weight, fit.head.weight], "weight_decay": _DECAY},
             {"params": [fit.head.bias, fit.log_scale], "weight_decay": 0.0},
         ],
         _RATE,
@@ -84,7 +84,10 @@ def fit_head(
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         optimiser.step()
-    return FittedHead(fit.head.weight.detach().numpy(), fit.head.bias.detach().numpy())
+    with torch.no_grad():
+        return FittedHead(
+            (fit.head.weight @ fit.narrow.weight).numpy(), fit.head.bias.detach().numpy().copy()
+        )
 
 
 class _Fit:
@@ -97,7 +100,10 @@ class _Fit:
         self.patches = {n: torch.from_numpy(v) for n, v in images.items() if v is not None}
         self.slides = {n: _slide_means(v, cases) for n, v in self.patches.items()}
         dim = next(iter(self.patches.values())).shape[1]
-        self.head = nn.Linear(cases.captions.shape[2], dim)
+        # What captions say of tissue has few dimensions: a narrow middle leaves chance less room.
+        self.narrow = nn.Linear(cases.captions.shape[2], config.text_rank, bias=False)
+        self.head = nn.Linear(config.text_rank, dim)
+        nn.init.normal_(self.narrow.weight, std=_SMALL)
         nn.init.normal_(self.head.weight, std=_SMALL)
         nn.init.zeros_(self.head.bias)
         self.log_scale = nn.Parameter(torch.full((len(TERMS),), math.log(10.0)))
@@ -136,7 +142,7 @@ class _Fit:
         return total
 
     def _encode(self, features: NDArray[np.float16]) -> Tensor:
-        vectors: Tensor = self.head(torch.from_numpy(features.astype(np.float32)))
+        vectors: Tensor = self.head(self.narrow(torch.from_numpy(features.astype(np.float32))))
         return functional.normalize(vectors, dim=1)
 
     def _phrases(self, patch: NDArray[np.int64], scale: Tensor) -> Tensor:
