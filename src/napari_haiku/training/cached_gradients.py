@@ -8,6 +8,7 @@ memory is that of one chunk. Several processes share the chunks.
 
 from __future__ import annotations
 
+import itertools
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -114,7 +115,7 @@ def _pieces(rows: slice, chunk: int) -> list[slice]:
     count = rows.stop - rows.start
     n = -(-count // chunk) if chunk else 1
     ends = [rows.start + round(i * count / n) for i in range(n + 1)]
-    return [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
 
 def _drawn(encode: Callable[[slice], Tensor], rows: slice, seed: int, number: int) -> Tensor:

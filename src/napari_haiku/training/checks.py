@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from napari_haiku.atlas.manifest import Cohort, ManifestSlide
 from napari_haiku.atlas.manifest_checks import (
     check_markers_overlap,
     check_several_patients,
@@ -17,6 +16,7 @@ from napari_haiku.errors import HaikuError
 from napari_haiku.images.reading import open_image
 
 if TYPE_CHECKING:
+    from napari_haiku.atlas.manifest import Cohort, ManifestSlide
     from napari_haiku.training.config import TrainConfig
 
 SPLIT = "split"

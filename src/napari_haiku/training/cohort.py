@@ -136,12 +136,21 @@ def _prepare(
 def split_patients(
     slides: list[TrainingSlide], config: TrainConfig, named: frozenset[str] = frozenset()
 ) -> set[str]:
-    """Patients kept out for validation: those that the manifest names, else drawn per cohort."""
-    kept_out: set[str] = set(named)
+    """Patients kept out for validation; see :func:`split_entries`."""
+    return split_entries([(slide.cohort, slide.entry) for slide in slides], config, named)
+
+
+def split_entries(
+    rows: list[tuple[str, ManifestSlide]],
+    config: TrainConfig,
+    named: frozenset[str] = frozenset(),
+) -> set[str]:
+    """Patients kept out for validation: those that a manifest names, else drawn per cohort."""
     if named:
-        return kept_out
-    for cohort in sorted({slide.cohort for slide in slides}):
-        patients = sorted({s.entry.patient_id for s in slides if s.cohort == cohort})
+        return set(named)
+    kept_out: set[str] = set()
+    for cohort in sorted({name for name, _ in rows}):
+        patients = sorted({entry.patient_id for name, entry in rows if name == cohort})
         if len(patients) < FEW_PATIENTS or not config.validation_share:
             continue
         n = max(1, round(config.validation_share * len(patients)))

@@ -30,6 +30,9 @@ class TrainConfig:
         Name of the model.
     steps, batch_size : int
         Optimiser steps of the image towers, and patches in each.
+    epochs : int
+        Where above 0, `steps` follows from it: as many as show each patch of tissue
+        this often.
     objectives : mapping
         Objective -> weight, or -> ``{"weight": w, **options}``; see
         ``training/objectives``.
@@ -94,6 +97,7 @@ class TrainConfig:
     name: str = "haiku-small"
     steps: int = 4000
     batch_size: int = 96
+    epochs: int = 0
     objectives: Mapping[str, Any] = field(
         default_factory=lambda: {
             "pairwise_clip": {"temperature": 0.1, "learnable": True},
@@ -157,8 +161,15 @@ class TrainConfig:
         return content
 
 
-def read_config(path: Path | None) -> TrainConfig:
+def read_config(path: Path | None, base: Mapping[str, Any] | None = None) -> TrainConfig:
     """Read a training configuration from JSON.
+
+    Parameters
+    ----------
+    path : Path or None
+        The file; None reads none.
+    base : mapping, optional
+        Settings, such as a preset's, that the file's own go before.
 
     Raises
     ------
@@ -166,7 +177,7 @@ def read_config(path: Path | None) -> TrainConfig:
         The file cannot be read, or names a setting that does not exist.
     """
     if path is None:
-        return TrainConfig()
+        return _made(base or {})
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -193,10 +204,13 @@ def read_config(path: Path | None) -> TrainConfig:
             f"'precision' in {path.name} cannot be {content['precision']!r}: choose "
             f"{' or '.join(PRECISIONS)}."
         )
-    for key in ("also", "placebo_fields", "tune"):
-        content[key] = tuple(content.get(key, ()))
-    content["regions_um"] = {k: tuple(v) for k, v in content.get("regions_um", {}).items()}
-    config = TrainConfig(**content)
+    return _made({**(base or {}), **content})
+
+
+def _made(content: Mapping[str, Any]) -> TrainConfig:
+    lists = {key: tuple(content.get(key, ())) for key in ("also", "placebo_fields", "tune")}
+    regions = {k: tuple(v) for k, v in content.get("regions_um", {}).items()}
+    config = TrainConfig(**{**content, **lists, "regions_um": regions})
     check_config(config)
     return config
 

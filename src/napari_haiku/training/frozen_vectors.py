@@ -87,9 +87,8 @@ class FrozenVectors:
                 for _, slide in some
             ]
         ).astype(np.float32)
-        out = network.mif(
+        return network.mif(
             torch.from_numpy(cells).to(device),
             network.marker_ids(markers),
             torch.from_numpy(ranges).to(device),
         )
-        return out

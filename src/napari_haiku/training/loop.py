@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -140,6 +141,9 @@ def _train_compact(
         across=config.across,
         on_grid=any(is_frozen(tower) for tower in (network.he, network.mif)),
     )
+    if config.epochs:
+        steps = math.ceil(config.epochs * sampler.patches / config.batch_size / config.accumulate)
+        config = replace(config, steps=max(1, steps))
     targets = MarkerTargets(sampler.groups, sizes.markers, sizes.patch_px // sizes.cell_px)
     reader = CaptionReader(sizes.text_features)
     stage = ImageStage(network, targets, config, output, processes, tensorboard=request.tensorboard)

@@ -106,7 +106,7 @@ class Processes:
                     buffer /= self.count
 
     def agree(self, decision: bool) -> bool:
-        """What the first process has decided."""
+        """Return what the first process has decided."""
         if self.count == 1:
             return decision
         told = torch.tensor([int(decision)])

@@ -100,6 +100,15 @@ class BatchSampler:
         """Slides by cohort and panel."""
         return self._groups
 
+    @property
+    def patches(self) -> int:
+        """Patches side by side that the tissue of all slides has room for."""
+        return sum(sum(self._room(slides)) for slides in self._groups.values())
+
+    def _room(self, slides: list[CachedSlide]) -> list[int]:
+        side = self._patch // self._cell
+        return [max(1, round(float(s.tissue[-1, -1]) / side**2)) for s in slides]
+
     def draw(self, number: int) -> Batch:
         """Return batch `number`; the same number always gives the same batch."""
         rng = np.random.default_rng([self._seed, number])
@@ -117,8 +126,7 @@ class BatchSampler:
         return self._cut(chosen, rng, key[0])
 
     def _within(self, slides: list[CachedSlide], rng: np.random.Generator) -> list[CachedSlide]:
-        side = self._patch // self._cell
-        room = [max(1, round(s.tissue[-1, -1] / side**2)) for s in slides]
+        room = self._room(slides)
         chosen: list[CachedSlide] = []
         for i in rng.permutation(len(slides)):
             chosen += [slides[i]] * min(room[i], self._size - len(chosen))

@@ -11,13 +11,13 @@ import torch
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.model.compact.model import CompactModel
-from napari_haiku.model.compact.network import CompactNetwork
 from napari_haiku.model.loading import load_model
 from napari_haiku.model.published.haiku import Haiku
 
 if TYPE_CHECKING:
     from napari_haiku.model.base import TissueModel
     from napari_haiku.model.compact.config import CompactConfig
+    from napari_haiku.model.compact.network import CompactNetwork
 
 _TABLES = ("mif.marker.weight", "mif.level_mean", "mif.level_spread")
 _TEXT = "text."

@@ -5,12 +5,12 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from torch import nn
-
 from napari_haiku.errors import HaikuError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from torch import nn
 
 
 def begins(name: str, beginning: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 
 import torch
 from torch import Tensor, nn
@@ -142,7 +143,10 @@ class TextTower(nn.Module):
 
     def __init__(self, features: int, dim: int) -> None:
         super().__init__()
-        self.head = nn.Linear(features, dim)
+        with warnings.catch_warnings():
+            # A model without text has no features, and no weight to initialise.
+            warnings.filterwarnings("ignore", "Initializing zero-element")
+            self.head = nn.Linear(features, dim)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
