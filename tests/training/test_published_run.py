@@ -134,5 +134,5 @@ def test_a_stopped_run_goes_on_to_the_same_model(home: Path) -> None:
 
 
 def test_an_unknown_layer_is_refused_before_slides_are_read(home: Path) -> None:
-    with pytest.raises(HaikuError, match="'he.trunk.block.1'.*closest is 'he.trunk.blocks.1'"):
+    with pytest.raises(HaikuError, match=r"'he.trunk.block.1'.*closest is 'he.trunk.blocks.1'"):
         run_job(train(request(home, "m", tune=("he.trunk.block.1",))))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-
 from typing import TYPE_CHECKING
 
 from napari_haiku.jobs import run_job
@@ -22,7 +21,7 @@ SIZES = CompactConfig(name="t", markers=("DAPI",), cell_px=4, patch_px=48)
 
 def _prepare(manifest: Path, sizes: CompactConfig = SIZES) -> list[TrainingSlide]:
     config = TrainConfig()
-    rows = read_cohorts(manifest, config, manifest.parent)
+    rows = read_cohorts(manifest, config, manifest.parent).rows
     return run_job(prepare_slides(rows, config, sizes, manifest.parent / "cache"))
 
 

@@ -38,7 +38,7 @@ def test_only_what_is_named_is_tuned() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_closest() -> None:
-    with pytest.raises(HaikuError, match="'hee_head', .* closest is 'he_head'"):
+    with pytest.raises(HaikuError, match=r"'hee_head', .* closest is 'he_head'"):
         freeze_all_but(network(), ("hee_head",))
 
 
