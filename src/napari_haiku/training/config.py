@@ -251,10 +251,6 @@ def check_config(config: TrainConfig) -> None:
             "'patience' needs patients kept out to measure on: give a 'validation_share' above 0, "
             "or leave patience out."
         )
-    if config.tune and not config.start_from:
-        raise HaikuError(
-            "'tune' freezes everything else as it is in a model: name that model with --start-from."
-        )
 
 
 def _same_kind(value: object, default: object) -> bool:

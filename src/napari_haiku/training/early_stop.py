@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from torch import nn
 
 WATCHED = "R@10"
 
@@ -40,21 +37,16 @@ class EarlyStop:
         """Whether training should stop."""
         return self.patience > 0 and self.waited >= self.patience
 
-    def see(self, step: int, figures: dict[str, float], network: nn.Module) -> None:
+    def see(self, step: int, figures: dict[str, float], towers: dict[str, Any]) -> None:
         """Take note of a validation."""
         value = watched_figure(figures)
         if not self.patience:
             return
         if value > self.best:
             self.best, self.best_step, self.waited = value, step, 0
-            self.towers = copy.deepcopy(network.state_dict())
+            self.towers = copy.deepcopy(towers)
         else:
             self.waited += 1
-
-    def keep_best(self, network: nn.Module) -> None:
-        """Go back to the best towers seen."""
-        if self.towers:
-            network.load_state_dict(self.towers)
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint holds."""

@@ -69,6 +69,10 @@ def train(request: TrainRequest) -> Generator[Progress, None, TrainResult]:
     """
     config, output = request.config, request.output
     check_config(config)
+    if config.tune and not config.start_from:
+        raise HaikuError(
+            "'tune' freezes everything else as it is in a model: name that model with --start-from."
+        )
     if (output / "model.safetensors").is_file() and not request.resume:
         raise HaikuError(
             f"{output.name} already holds a model: choose another folder, or remove it first."
@@ -158,12 +162,12 @@ def _train_compact(
         if held and done % config.validate_every == 0 and done < config.steps:
             figures = validate(network, None, held)
             stage.log_validation(done, figures)
-            stage.stop.see(done, figures, network)
+            stage.see(done, figures)
         if done % config.checkpoint_every == 0 or done == config.steps:
             stage.save(done)
     if stage.stop.patience and held and done == config.steps:
-        stage.stop.see(done, validate(network, None, held), network)
-    stage.stop.keep_best(network)
+        stage.see(done, validate(network, None, held))
+    stage.keep_best()
     taken = stage.stop.best_step or done
     processes.leave()
     if not processes.first:

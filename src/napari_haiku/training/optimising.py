@@ -131,7 +131,20 @@ class Optimising:
         """Add figures on the patients kept out to the curves."""
         self.curves.add(step, {f"validation {name}": value for name, value in figures.items()})
 
-    def save(self, step: int, network: dict[str, Any] | None = None) -> None:
+    def see(self, step: int, figures: dict[str, float]) -> None:
+        """Let the early stop take note of a validation."""
+        self.stop.see(step, figures, self.kept_state())
+
+    def keep_best(self) -> None:
+        """Go back to the towers of the best validation, where they were kept."""
+        if self.stop.towers:
+            self.network.load_state_dict(self.stop.towers, strict=False)
+
+    def kept_state(self) -> dict[str, Any]:
+        """Return what of the network a checkpoint holds."""
+        return self.network.state_dict()
+
+    def save(self, step: int) -> None:
         """Write checkpoint and curves, each whole or not at all."""
         if not self.processes.first:
             return
@@ -140,7 +153,7 @@ class Optimising:
             self.config,
             {
                 "step": step,
-                "network": self.network.state_dict() if network is None else network,
+                "network": self.kept_state(),
                 "objective": self.objective.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "curves": self.curves.rows,
@@ -149,7 +162,7 @@ class Optimising:
         )
         self.curves.save()
 
-    def resume(self, *, strict: bool = True) -> int:
+    def resume(self) -> int:
         """Go back to the last checkpoint; returns the steps it has behind it.
 
         Raises
@@ -162,7 +175,9 @@ class Optimising:
         if state is None:
             return 0
         try:
-            self.network.load_state_dict(state["network"], strict=strict)
+            if set(state["network"]) != set(self.kept_state()):
+                raise KeyError("other parts of the towers")
+            self.network.load_state_dict(state["network"], strict=False)
             self.objective.load_state_dict(state["objective"])
             self.optimiser.load_state_dict(state["optimiser"])
         except (RuntimeError, ValueError, KeyError) as error:

@@ -92,12 +92,12 @@ def train_published(
         if held and done % config.validate_every == 0 and done < config.steps:
             figures = stage.validate(held)
             stage.log_validation(done, figures)
-            stage.stop.see(done, figures, model.towers)
+            stage.see(done, figures)
         if done % config.checkpoint_every == 0 or done == config.steps:
             stage.save(done)
     if stage.stop.patience and held and done == config.steps:
-        stage.stop.see(done, stage.validate(held), model.towers)
-    stage.stop.keep_best(model.towers)
+        stage.see(done, stage.validate(held))
+    stage.keep_best()
     taken = stage.stop.best_step or done
     processes.leave()
     if not processes.first:

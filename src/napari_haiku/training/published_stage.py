@@ -34,6 +34,7 @@ _MOST_HELD = 1000
 _AT_ONCE = 64
 
 Pick = tuple["SlideFeatures", int]
+Rows = slice | torch.Tensor
 
 
 class PublishedStage(Optimising):
@@ -63,6 +64,7 @@ class PublishedStage(Optimising):
         tensorboard: bool = False,
     ) -> None:
         self.parts = parts
+        self._dim = model.dim
         self.device = torch.device(model.device.torch_name)
         objective = build_objective(config.objectives, dim=model.dim).to(self.device)
         trained = [name for name in (*parts, *HEADS) if hasattr(model.towers, name)]
@@ -92,6 +94,13 @@ class PublishedStage(Optimising):
     def patches(self) -> int:
         """Number of patches to train on."""
         return sum(len(picks) for picks in self._picks.values())
+
+    def kept_state(self) -> dict[str, Any]:
+        """Return what is tuned, and what its batch norms have seen; the rest never changes."""
+        tuned = {name for name, p in self.network.named_parameters() if p.requires_grad}
+        seen = {name for name, _ in self.network.named_buffers()}
+        state = self.network.state_dict()
+        return {name: value for name, value in state.items() if name in tuned | seen}
 
     def step_on(self, number: int) -> None:
         """Take one optimiser step on batches drawn by its number alone."""
@@ -142,13 +151,34 @@ class PublishedStage(Optimising):
             )
 
         return Prepared(
-            len(picks), {name: self._encoder(name, *rows) for name, rows in there.items()}, given
+            len(picks),
+            {name: self._encoder(name, *rows, present[name]) for name, rows in there.items()},
+            given,
         )
 
-    def _encoder(self, name: str, rows: Tensor, mask: Tensor | None) -> Callable[[slice], Tensor]:
-        return lambda some: self._encode(self.parts[name], rows, mask, some)
+    def _encoder(
+        self, name: str, rows: Tensor, mask: Tensor | None, present: Tensor
+    ) -> Callable[[slice], Tensor]:
+        """Encode what is there; a head's batch norm must see nothing else."""
+        part = self.parts[name]
 
-    def _encode(self, part: CutTower, rows: Tensor, mask: Tensor | None, some: slice) -> Tensor:
+        def encode(some: slice) -> Tensor:
+            here = present[some].nonzero()[:, 0] + some.start
+            out = torch.zeros((some.stop - some.start, self._dim), device=self.device)
+            if not len(here):
+                return out
+            modes = [(module, module.training) for module in part.head.modules()]
+            if len(here) == 1:
+                # One row has no spread: the running one serves.
+                part.head.eval()
+            vectors = self._encode(part, rows, mask, here)
+            for module, training in modes:
+                module.training = training
+            return out.index_copy(0, here - some.start, vectors)
+
+        return encode
+
+    def _encode(self, part: CutTower, rows: Tensor, mask: Tensor | None, some: Rows) -> Tensor:
         half = self.config.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             vectors = part.after(rows[some], None if mask is None else mask[some])
