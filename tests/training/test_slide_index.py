@@ -21,7 +21,7 @@ SIZES = CompactConfig(name="t", markers=("DAPI",), cell_px=4, patch_px=48)
 
 def _prepare(manifest: Path, sizes: CompactConfig = SIZES) -> list[TrainingSlide]:
     config = TrainConfig()
-    rows = read_cohorts(manifest, config, manifest.parent)
+    rows = read_cohorts(manifest, config, manifest.parent).rows
     return run_job(prepare_slides(rows, config, sizes, manifest.parent / "cache"))
 
 

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from napari_haiku.notices import RESEARCH_USE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from napari_haiku.atlas.manifest import ManifestSlide
     from napari_haiku.training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a model came about.
+
+    Attributes
+    ----------
+    steps : int
+        Optimiser steps behind the towers that were kept.
+    processes : int
+    device : str
+    start : dict or None
+        Name and fingerprint of the model that training started from.
+    start_card : mapping or None
+        Its card: what it was trained on counts for this model too.
+    """
+
+    steps: int
+    processes: int
+    device: str
+    start: dict[str, str] | None = None
+    start_card: Mapping[str, Any] | None = None
 
 
 def model_card(
@@ -19,6 +46,7 @@ def model_card(
     slides: Iterable[ManifestSlide],
     kept_out: set[str],
     validation: dict[str, float],
+    made: Made,
 ) -> dict[str, Any]:
     """Describe a trained model.
 
@@ -44,11 +72,21 @@ def model_card(
             "objectives": sorted(config.objectives),
             "patients": len({s.patient_id for s in trained}),
             "slides": len(trained),
+            "patients_kept_out": len(kept_out),
+            "steps": made.steps,
+            "seed": config.seed,
+            "processes": made.processes,
+            "device": made.device.partition(":")[0],
+            "started_from": made.start,
+            "versions": {
+                "napari-haiku": version("napari-haiku"),
+                "torch": torch.__version__.partition("+")[0],
+            },
             "recipe": config.to_json(),
         },
         "validation": {name: round(value, 4) for name, value in validation.items()},
         "placebo_fields": {field: names for field, names in levels.items() if names},
         "twin_fields": dict(config.twin_fields),
         "training_patients": len({s.patient_id for s in trained}),
-        "training_images": images,
+        "training_images": [*((made.start_card or {}).get("training_images") or ()), *images],
     }

@@ -12,6 +12,7 @@ from napari_haiku.atlas.manifest import ManifestSlide, read_manifest
 from napari_haiku.errors import HaikuError
 from napari_haiku.images.reading import open_image
 from napari_haiku.jobs import Progress
+from napari_haiku.training.checks import CohortRows, check_cohorts
 from napari_haiku.training.slide_index import KnownSlide, SlideIndex
 from napari_haiku.training.tissue_cache import (
     FORM,
@@ -57,9 +58,7 @@ class TrainingSlide:
         return self.cached.he is not None and self.cached.cells is not None
 
 
-def read_cohorts(
-    manifest: Path, config: TrainConfig, config_folder: Path
-) -> list[tuple[str, ManifestSlide]]:
+def read_cohorts(manifest: Path, config: TrainConfig, config_folder: Path) -> CohortRows:
     """List the slides of the main manifest and of those named in the configuration.
 
     Raises
@@ -67,24 +66,18 @@ def read_cohorts(
     HaikuError
         A manifest cannot be used, or a region names a slide that none lists.
     """
-    rows = [
-        (cohort, entry)
+    cohorts = {
+        cohort: read_manifest(manifest if not cohort else config_folder / cohort)
         for cohort in ("", *config.also)
-        for entry in read_manifest(manifest if not cohort else config_folder / cohort).slides
-    ]
-    present = {entry.slide_id for _, entry in rows}
+    }
+    present = {slide.slide_id for cohort in cohorts.values() for slide in cohort.slides}
     for slide_id in config.regions_um:
         if slide_id not in present:
             raise HaikuError(
                 f"The training configuration names a region of slide '{slide_id}', which no "
                 "manifest lists: correct the id."
             )
-    if not any(entry.he is not None and entry.mif is not None for _, entry in rows):
-        raise HaikuError(
-            "No slide of the cohort has both an H&E and an mIF image, so there is nothing to "
-            "align: add paired slides."
-        )
-    return rows
+    return check_cohorts(cohorts, config)
 
 
 def prepare_slides(
@@ -140,11 +133,24 @@ def _prepare(
     return TrainingSlide(cohort, entry, cached, fingerprints)
 
 
-def split_patients(slides: list[TrainingSlide], config: TrainConfig) -> set[str]:
-    """Patients kept out for validation, drawn per cohort."""
+def split_patients(
+    slides: list[TrainingSlide], config: TrainConfig, named: frozenset[str] = frozenset()
+) -> set[str]:
+    """Patients kept out for validation; see :func:`split_entries`."""
+    return split_entries([(slide.cohort, slide.entry) for slide in slides], config, named)
+
+
+def split_entries(
+    rows: list[tuple[str, ManifestSlide]],
+    config: TrainConfig,
+    named: frozenset[str] = frozenset(),
+) -> set[str]:
+    """Patients kept out for validation: those that a manifest names, else drawn per cohort."""
+    if named:
+        return set(named)
     kept_out: set[str] = set()
-    for cohort in sorted({slide.cohort for slide in slides}):
-        patients = sorted({s.entry.patient_id for s in slides if s.cohort == cohort})
+    for cohort in sorted({name for name, _ in rows}):
+        patients = sorted({entry.patient_id for name, entry in rows if name == cohort})
         if len(patients) < FEW_PATIENTS or not config.validation_share:
             continue
         n = max(1, round(config.validation_share * len(patients)))

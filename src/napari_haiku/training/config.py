@@ -14,6 +14,8 @@ Box = tuple[float, float, float, float]
 PRECISIONS = ("fp32", "bf16")
 _TEXT = frozenset({"text_steps", "text_batch", "text_rank", "dropped_fields", "seed"})
 _CARD = frozenset({"name", "placebo_fields", "twin_fields", "credit", "licence", "data"})
+# Fewer patches than this at a time and a chunk could hold a single one.
+SMALLEST_CHUNK = 4
 # What does not touch the image towers.
 _LATER = _TEXT - {"seed"} | _CARD | {"text_heads", "checkpoint_every", "threads"}
 
@@ -28,6 +30,9 @@ class TrainConfig:
         Name of the model.
     steps, batch_size : int
         Optimiser steps of the image towers, and patches in each.
+    epochs : int
+        Where above 0, `steps` follows from it: as many as show each patch of tissue
+        this often.
     objectives : mapping
         Objective -> weight, or -> ``{"weight": w, **options}``; see
         ``training/objectives``.
@@ -40,6 +45,25 @@ class TrainConfig:
         ``"fp32"``, or ``"bf16"`` for the H&E tower under autocast.
     learning_rate, weight_decay : float
         For AdamW; the rate warms up over `warm_up` steps and falls as a cosine.
+    rates : mapping
+        Beginning of parameter names, whole parts such as ``"he.head"`` -> learning
+        rate of their own; the longest that fits counts.
+    clip : float
+        Largest length of a step's gradient; 0 clips nothing.
+    start_from : str
+        Model that training starts from: a name or a folder; "" starts from chance.
+    tune : tuple of str
+        Beginnings of parameter names, whole parts: only these are tuned, all else
+        stays as it is in `start_from`. Empty tunes everything (of the published
+        architecture: what its authors tuned).
+    accumulate : int
+        Batches whose gradients are added up for one step.
+    chunk : int
+        Patches that go through the towers at a time; every patch of the batch is
+        compared with every other all the same. 0 takes the batch at once.
+    patience : int
+        Validations without a better one after which training stops and the best
+        towers are kept; 0 always takes every step.
     validation_share : float
         Share of the patients, at least one, kept out and only measured on.
         Nothing is kept out of a cohort with fewer than eight patients.
@@ -73,6 +97,7 @@ class TrainConfig:
     name: str = "haiku-small"
     steps: int = 4000
     batch_size: int = 96
+    epochs: int = 0
     objectives: Mapping[str, Any] = field(
         default_factory=lambda: {
             "pairwise_clip": {"temperature": 0.1, "learnable": True},
@@ -84,7 +109,14 @@ class TrainConfig:
     precision: str = "fp32"
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
+    rates: Mapping[str, float] = field(default_factory=dict)
+    clip: float = 5.0
     warm_up: int = 100
+    start_from: str = ""
+    tune: tuple[str, ...] = ()
+    accumulate: int = 1
+    chunk: int = 0
+    patience: int = 0
     validation_share: float = 0.1
     validate_every: int = 500
     checkpoint_every: int = 250
@@ -110,6 +142,15 @@ class TrainConfig:
         """Return what the image towers depend on; the rest may change on resuming."""
         return {key: value for key, value in self.to_json().items() if key not in _LATER}
 
+    def differing(self, settings: Mapping[str, Any]) -> list[str]:
+        """Names of the image settings in which an earlier run differs.
+
+        A setting that the earlier run did not know yet had its default.
+        """
+        default = TrainConfig().image_settings()
+        mine = self.image_settings()
+        return sorted(key for key in mine if settings.get(key, default[key]) != mine[key])
+
     def text_settings(self) -> dict[str, Any]:
         """Return what the text heads depend on beside the image towers."""
         return {key: value for key, value in self.to_json().items() if key in _TEXT}
@@ -120,8 +161,15 @@ class TrainConfig:
         return content
 
 
-def read_config(path: Path | None) -> TrainConfig:
+def read_config(path: Path | None, base: Mapping[str, Any] | None = None) -> TrainConfig:
     """Read a training configuration from JSON.
+
+    Parameters
+    ----------
+    path : Path or None
+        The file; None reads none.
+    base : mapping, optional
+        Settings, such as a preset's, that the file's own go before.
 
     Raises
     ------
@@ -129,7 +177,7 @@ def read_config(path: Path | None) -> TrainConfig:
         The file cannot be read, or names a setting that does not exist.
     """
     if path is None:
-        return TrainConfig()
+        return _made(base or {})
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -156,10 +204,53 @@ def read_config(path: Path | None) -> TrainConfig:
             f"'precision' in {path.name} cannot be {content['precision']!r}: choose "
             f"{' or '.join(PRECISIONS)}."
         )
-    for key in ("also", "placebo_fields"):
-        content[key] = tuple(content.get(key, ()))
-    content["regions_um"] = {k: tuple(v) for k, v in content.get("regions_um", {}).items()}
-    return TrainConfig(**content)
+    return _made({**(base or {}), **content})
+
+
+def _made(content: Mapping[str, Any]) -> TrainConfig:
+    lists = {key: tuple(content.get(key, ())) for key in ("also", "placebo_fields", "tune")}
+    regions = {k: tuple(v) for k, v in content.get("regions_um", {}).items()}
+    config = TrainConfig(**{**content, **lists, "regions_um": regions})
+    check_config(config)
+    return config
+
+
+def check_config(config: TrainConfig) -> None:
+    """Make sure that settings are possible and fit each other.
+
+    Raises
+    ------
+    HaikuError
+        One is not, or does not.
+    """
+    least = {"steps": 1, "batch_size": 2, "accumulate": 1, "validate_every": 1}
+    least |= {"checkpoint_every": 1, "he_width": 1, "dim": 1}
+    for name, lowest in least.items():
+        if getattr(config, name) < lowest:
+            raise HaikuError(
+                f"'{name}' cannot be {getattr(config, name)}: give a number from {lowest} on."
+            )
+    if 0 < config.chunk < SMALLEST_CHUNK:
+        raise HaikuError(
+            f"'chunk' cannot be {config.chunk}: give at least {SMALLEST_CHUNK} patches at a time, "
+            "or 0 for the whole batch."
+        )
+    if config.validation_share >= 1 or config.across > 1 or config.dropped_fields > 1:
+        raise HaikuError(
+            "'validation_share', 'across' and 'dropped_fields' are shares: give numbers below 1."
+        )
+    for name in ("rates", "shares", "stain_jitter"):
+        for key, value in getattr(config, name).items():
+            usable = isinstance(value, int | float) and not isinstance(value, bool)
+            if not usable or not 0 <= value < float("inf"):
+                raise HaikuError(
+                    f"'{name}' gives '{key}' the value {value!r}: give a number from 0 on."
+                )
+    if config.patience and not config.validation_share:
+        raise HaikuError(
+            "'patience' needs patients kept out to measure on: give a 'validation_share' above 0, "
+            "or leave patience out."
+        )
 
 
 def _same_kind(value: object, default: object) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,8 +18,9 @@ from napari_haiku.model.compact.model import CompactModel
 from napari_haiku.model.compact.network import CompactNetwork
 from napari_haiku.model.compact.words import learn_words
 from napari_haiku.model.devices import choose_device
+from napari_haiku.model.published.haiku import Haiku
 from napari_haiku.training.captions import PHRASES, training_caption
-from napari_haiku.training.card import model_card
+from napari_haiku.training.card import Made, model_card
 from napari_haiku.training.cohort import (
     TrainingSlide,
     prepare_slides,
@@ -27,70 +28,34 @@ from napari_haiku.training.cohort import (
     split_patients,
     training_images,
 )
-from napari_haiku.training.image_stage import ImageStage
+from napari_haiku.training.config import check_config
+from napari_haiku.training.image_stage import OFFERED, ImageStage, check_needs, told
 from napari_haiku.training.marker_levels import set_marker_levels
 from napari_haiku.training.marker_targets import MarkerTargets
+from napari_haiku.training.objectives import build_objective
+from napari_haiku.training.processes import Processes
+from napari_haiku.training.published_run import train_published
+from napari_haiku.training.request import TrainRequest, TrainResult
 from napari_haiku.training.sampler import BatchSampler
+from napari_haiku.training.starting import fill_from, open_start, start_sizes
 from napari_haiku.training.text_cases import gather_cases
 from napari_haiku.training.text_heads import FEWEST_PATIENTS
 from napari_haiku.training.text_stage import fit_text
+from napari_haiku.training.tuning import freeze_all_but, is_frozen
 from napari_haiku.training.validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from napari_haiku.training.checks import CohortRows
     from napari_haiku.training.config import TrainConfig
+
+__all__ = ["TrainRequest", "TrainResult", "train"]
 
 # Captions drawn per record when the words are learnt, so that every template occurs.
 CAPTIONS_PER_RECORD = 12
 # A feature of captions that is rarer than this is no help.
 _RARE = 0.002
-
-
-@dataclass(frozen=True)
-class TrainRequest:
-    """One training run.
-
-    Parameters
-    ----------
-    manifest : Path
-        Cohort manifest.
-    output : Path
-        Model folder; curves and checkpoints are kept there too.
-    config : TrainConfig
-        Recipe.
-    config_folder : Path
-        What the manifests named in the recipe are relative to.
-    resume : bool
-        Go on from the last checkpoint.
-    cache : Path or None
-        Where resampled slides are kept; inside `output` by default.
-    """
-
-    manifest: Path
-    output: Path
-    config: TrainConfig
-    config_folder: Path
-    resume: bool = False
-    cache: Path | None = None
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a training run leaves.
-
-    Attributes
-    ----------
-    model : Path
-    steps, resumed_from : int
-    validation : dict
-        Last figures on the patients kept out; empty when none were.
-    """
-
-    model: Path
-    steps: int
-    resumed_from: int
-    validation: dict[str, float]
 
 
 def train(request: TrainRequest) -> Generator[Progress, None, TrainResult]:
@@ -103,26 +68,72 @@ def train(request: TrainRequest) -> Generator[Progress, None, TrainResult]:
         nothing to resume.
     """
     config, output = request.config, request.output
+    check_config(config)
+    if config.tune and not config.start_from:
+        raise HaikuError(
+            "'tune' freezes everything else as it is in a model: name that model with --start-from."
+        )
     if (output / "model.safetensors").is_file() and not request.resume:
         raise HaikuError(
             f"{output.name} already holds a model: choose another folder, or remove it first."
         )
     if config.threads:
         torch.set_num_threads(config.threads)
-    rows = read_cohorts(request.manifest, config, request.config_folder)
+    start = open_start(config.start_from, request.config_folder) if config.start_from else None
+    read = read_cohorts(request.manifest, config, request.config_folder)
     output.mkdir(parents=True, exist_ok=True)
+    processes = Processes.join()
+    if isinstance(start, Haiku):
+        return (yield from train_published(request, start, read, processes))
+    return (yield from _train_compact(request, start, read, processes))
+
+
+def _train_compact(
+    request: TrainRequest,
+    start: CompactModel | None,
+    read: CohortRows,
+    processes: Processes,
+) -> Generator[Progress, None, TrainResult]:
+    config, output = request.config, request.output
     sizes = CompactConfig(
         name=config.name, markers=vocabulary(), he_width=config.he_width, dim=config.dim
     )
-    slides = yield from prepare_slides(rows, config, sizes, request.cache or output / "cache")
-    kept_out = split_patients(slides, config)
+    if start is not None:
+        sizes = start_sizes(start, sizes)
+    # What the run needs is checked before slides are prepared, which takes long.
+    wanted = build_objective(told(config.objectives), dim=sizes.dim, markers=2 * len(sizes.markers))
+    check_needs(wanted, OFFERED | ({"teacher"} if start is not None else set()))
+    device = processes.device(choose_device(request.device).torch_name)
+    cache = request.cache or output / "cache"
+    if not processes.first:
+        processes.wait()
+    slides = yield from prepare_slides(read.rows, config, sizes, cache)
+    if processes.first:
+        processes.wait()
+    kept_out = split_patients(slides, config, read.kept_out)
     trained = [slide for slide in slides if slide.entry.patient_id not in kept_out]
+    if config.patience and not kept_out:
+        raise HaikuError(
+            f"'patience' needs patients kept out to measure on, and {request.manifest.name} has "
+            "too few patients to spare one: leave patience out."
+        )
     captions = _captions(trained, config)
-    if _has_records(trained):
+    with_text = bool(config.text_steps) and _has_records(trained)
+    if with_text:
         often = max(2, round(_RARE * len(captions)))
-        sizes = replace(sizes, text_features=learn_features(captions, at_least=often))
+        features = learn_features(captions, at_least=often)
+        sizes, with_text = replace(sizes, text_features=features), bool(features)
     learnt_from = [slide.cached for slide in trained]
     cohorts = [slide.cohort for slide in trained]
+    torch.manual_seed(config.seed)
+    network = CompactNetwork(sizes)
+    network.he.to(memory_format=torch.channels_last)
+    set_marker_levels(network, learnt_from)
+    if start is not None:
+        fill_from(network, start)
+    if config.tune:
+        freeze_all_but(network, config.tune)
+    network.to(device)
     sampler = BatchSampler(
         learnt_from,
         cohorts,
@@ -132,42 +143,70 @@ def train(request: TrainRequest) -> Generator[Progress, None, TrainResult]:
         patch_px=sizes.patch_px,
         seed=config.seed,
         across=config.across,
+        on_grid=any(is_frozen(tower) for tower in (network.he, network.mif)),
     )
-    torch.manual_seed(config.seed)
-    network = CompactNetwork(sizes)
-    network.he.to(memory_format=torch.channels_last)
-    set_marker_levels(network, learnt_from)
+    if config.epochs:
+        steps = math.ceil(config.epochs * sampler.patches / config.batch_size / config.accumulate)
+        config = replace(config, steps=max(1, steps))
     targets = MarkerTargets(sampler.groups, sizes.markers, sizes.patch_px // sizes.cell_px)
     reader = CaptionReader(sizes.text_features)
-    stage = ImageStage(network, targets, config, output)
+    stage = ImageStage(network, targets, config, output, processes, tensorboard=request.tensorboard)
     first = stage.resume() if request.resume else 0
     held = [slide.cached for slide in slides if slide.entry.patient_id in kept_out]
-    for step in range(first, config.steps):
-        yield Progress(step, config.steps, "Training", "steps")
-        stage.step(step, sampler.draw(step))
-        done = step + 1
+    done = first
+    while done < config.steps and not processes.agree(stage.stop.over):
+        yield Progress(done, config.steps, "Training", "steps")
+        draws = range(done * config.accumulate, (done + 1) * config.accumulate)
+        stage.step_on(done, *map(sampler.draw, draws))
+        done += 1
         if held and done % config.validate_every == 0 and done < config.steps:
-            stage.log_validation(done, validate(network, None, held))
+            figures = validate(network, None, held)
+            stage.log_validation(done, figures)
+            stage.see(done, figures)
         if done % config.checkpoint_every == 0 or done == config.steps:
             stage.save(done)
+    if stage.stop.patience and held and done == config.steps:
+        stage.see(done, validate(network, None, held))
+    stage.keep_best()
+    taken = stage.stop.best_step or done
+    processes.leave()
+    if not processes.first:
+        return TrainResult(output, taken, first, {})
     network.eval()
     heads = None
-    if sizes.text_features:
+    if with_text:
         cases = yield from gather_cases(learnt_from, cohorts, network, targets, reader, config)
-        heads = yield from fit_text(network, cases, config, output)
-    figures = validate(network, reader if heads else None, held) if held else {}
-    stage.log_validation(config.steps, figures)
-    stage.save(config.steps)
+        heads = yield from fit_text(network.cpu(), cases, config, output)
+    elif start is not None:
+        heads = start.text_heads
+    has_text = with_text or (start is not None and bool(sizes.text_features))
+    figures = validate(network.cpu(), reader if has_text else None, held) if held else {}
+    stage.log_validation(taken, figures)
+    stage.curves.save()
     card = model_card(
-        config, training_images(slides, config), [s.entry for s in slides], kept_out, figures
+        config,
+        training_images(slides, config),
+        [s.entry for s in slides],
+        kept_out,
+        figures,
+        Made(
+            steps=taken,
+            processes=processes.count,
+            device=device,
+            start=None if start is None else {"name": start.name, "fingerprint": start.fingerprint},
+            start_card=None if start is None else start.card,
+        ),
     )
     shown = {name for slide in learnt_from for name in slide.markers}
+    words = learn_words(captions)
+    if start is not None:
+        shown |= set(start.network.config.markers)
+        words = words if with_text else start.tokenizer
+    network.requires_grad_(True)
     known = network.known_markers_only(shown)
-    model = CompactModel(
-        known, learn_words(captions), card, choose_device("cpu"), "", text_heads=heads
-    )
+    model = CompactModel(known, words, card, choose_device("cpu"), "", text_heads=heads)
     model.save(output)
-    return TrainResult(output, config.steps, first, figures)
+    return TrainResult(output, taken, first, figures)
 
 
 def _has_records(slides: list[TrainingSlide]) -> bool:

@@ -31,6 +31,8 @@ class Batch:
         Where each patch comes from.
     cohort : str
         The cohort of all of them.
+    places : ndarray of int64, shape (n, 2), or None
+        Row and column of each patch's first cell.
     """
 
     he: NDArray[np.uint8] | None
@@ -38,6 +40,7 @@ class Batch:
     markers: tuple[str, ...]
     slides: tuple[CachedSlide, ...]
     cohort: str
+    places: NDArray[np.int64] | None = None
 
 
 class BatchSampler:
@@ -61,6 +64,9 @@ class BatchSampler:
         Batch number i depends on the seed and i alone.
     across : float
         Share of the batches of the first kind where there are patients enough.
+    on_grid : bool
+        Whether patches lie side by side on a fixed grid, so that the same ones
+        come again (for towers that are not tuned), instead of anywhere.
     """
 
     def __init__(
@@ -74,7 +80,9 @@ class BatchSampler:
         patch_px: int,
         seed: int,
         across: float = 0.5,
+        on_grid: bool = False,
     ) -> None:
+        self._on_grid = on_grid
         self._across = across
         self._groups: dict[tuple[str, tuple[str, ...]], list[CachedSlide]] = {}
         for slide, cohort in zip(slides, cohorts, strict=True):
@@ -91,6 +99,15 @@ class BatchSampler:
     def groups(self) -> dict[tuple[str, tuple[str, ...]], list[CachedSlide]]:
         """Slides by cohort and panel."""
         return self._groups
+
+    @property
+    def patches(self) -> int:
+        """Patches side by side that the tissue of all slides has room for."""
+        return sum(sum(self._room(slides)) for slides in self._groups.values())
+
+    def _room(self, slides: list[CachedSlide]) -> list[int]:
+        side = self._patch // self._cell
+        return [max(1, round(float(s.tissue[-1, -1]) / side**2)) for s in slides]
 
     def draw(self, number: int) -> Batch:
         """Return batch `number`; the same number always gives the same batch."""
@@ -109,8 +126,7 @@ class BatchSampler:
         return self._cut(chosen, rng, key[0])
 
     def _within(self, slides: list[CachedSlide], rng: np.random.Generator) -> list[CachedSlide]:
-        side = self._patch // self._cell
-        room = [max(1, round(s.tissue[-1, -1] / side**2)) for s in slides]
+        room = self._room(slides)
         chosen: list[CachedSlide] = []
         for i in rng.permutation(len(slides)):
             chosen += [slides[i]] * min(room[i], self._size - len(chosen))
@@ -121,9 +137,10 @@ class BatchSampler:
     def _cut(self, chosen: list[CachedSlide], rng: np.random.Generator, cohort: str) -> Batch:
         cell, patch = self._cell, self._patch
         side = patch // cell
-        he, cells = [], []
+        he, cells, places = [], [], []
         for slide in chosen:
-            row, column = _place(slide, side, rng)
+            row, column = _place(slide, side, rng, side if self._on_grid else 1)
+            places.append((row, column))
             turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
             if slide.he is not None:
                 y, x = row * cell, column * cell
@@ -137,13 +154,14 @@ class BatchSampler:
             markers=chosen[0].markers,
             slides=tuple(chosen),
             cohort=cohort,
+            places=np.array(places, np.int64),
         )
 
 
-def _place(slide: CachedSlide, side: int, rng: np.random.Generator) -> tuple[int, int]:
+def _place(slide: CachedSlide, side: int, rng: np.random.Generator, step: int) -> tuple[int, int]:
     rows, columns = (n - side + 1 for n in slide.shape)
-    row = rng.integers(rows, size=TRIES)
-    column = rng.integers(columns, size=TRIES)
+    row = rng.integers(rows, size=TRIES) // step * step
+    column = rng.integers(columns, size=TRIES) // step * step
     share = slide.tissue_share(row, column, side)
     at = int(np.argmax(share >= MIN_TISSUE)) if (share >= MIN_TISSUE).any() else int(share.argmax())
     return int(row[at]), int(column[at])

@@ -178,6 +178,8 @@ def _read_slide(
     side = patch // cell
     ids = network.marker_ids(slide.markers)
     ranges = None if slide.scaling is None else torch.from_numpy(slide.scaling.log_range)
+    if ranges is not None:
+        ranges = ranges.to(ids.device)
     found: dict[str, list[NDArray[np.float32]]] = {"he": [], "mif": []}
     z = []
     for start in range(0, len(corners), _AT_ONCE):
@@ -189,13 +191,13 @@ def _read_slide(
             [slide.cells[:, :, r : r + side, c : c + side] for r, c in some], dtype=np.float32
         )
         image = he_normalise(torch.from_numpy(he).permute(0, 3, 1, 2).float() / 255)
-        found["he"].append(_unit(network.he(image)))
-        found["mif"].append(_unit(network.mif(torch.from_numpy(cells), ids, ranges)))
+        found["he"].append(_unit(network.he(image.to(ids.device))))
+        found["mif"].append(_unit(network.mif(torch.from_numpy(cells).to(ids.device), ids, ranges)))
         batch = Batch(None, cells, slide.markers, (slide,) * len(some), cohort)
         z.append(targets.of(batch))
     return {name: np.concatenate(parts) for name, parts in found.items()}, np.concatenate(z)
 
 
 def _unit(rows: torch.Tensor) -> NDArray[np.float32]:
-    out: NDArray[np.float32] = functional.normalize(rows.float(), dim=1).numpy()
+    out: NDArray[np.float32] = functional.normalize(rows.float(), dim=1).cpu().numpy()
     return out

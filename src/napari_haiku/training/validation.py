@@ -45,9 +45,16 @@ def validate(
         and 50. From text, any patch of the right patient counts; to text,
         the gallery is one caption a patient.
     """
+    modes = [(part, part.training) for part in network.modules()]
     network.eval()
     vectors, patients = _encode(network, reader, slides, limit)
-    network.train()
+    for part, training in modes:
+        part.training = training
+    return recall(vectors, patients)
+
+
+def recall(vectors: dict[str, NDArray[np.float32]], patients: NDArray[np.str_]) -> dict[str, float]:
+    """Recall of each direction between unit vectors of the same patches; see :func:`validate`."""
     figures: dict[str, float] = {"patches": float(len(patients))}
     first = np.unique(patients, return_index=True)[1]
     for query, target in permutations(sorted(vectors), 2):
@@ -92,21 +99,24 @@ def _slide_vectors(
 ) -> dict[str, NDArray[np.float32]]:
     cell, patch = network.config.cell_px, network.config.patch_px
     side = patch // cell
+    device = network.mif.summary.device
     out = {}
     if slide.he is not None:
         he = np.stack(
             [slide.he[r * cell : r * cell + patch, c * cell : c * cell + patch] for r, c in corners]
         )
         image = he_normalise(torch.from_numpy(he).permute(0, 3, 1, 2).float() / 255)
-        out["he"] = _unit(network.he(image))
+        out["he"] = _unit(network.he(image.to(device)))
     if slide.cells is not None:
         cells = np.stack([slide.cells[:, :, r : r + side, c : c + side] for r, c in corners])
         tensor = torch.from_numpy(cells.astype(np.float32))
         ranges = None if slide.scaling is None else torch.from_numpy(slide.scaling.log_range)
-        out["mif"] = _unit(network.mif(tensor, network.marker_ids(slide.markers), ranges))
+        ids = network.marker_ids(slide.markers)
+        ranges = None if ranges is None else ranges.to(device)
+        out["mif"] = _unit(network.mif(tensor.to(device), ids, ranges))
     if reader is not None:
         features = torch.from_numpy(reader.read([caption(slide.record)]))
-        out["text"] = np.repeat(_unit(network.text(features)), len(corners), 0)
+        out["text"] = np.repeat(_unit(network.text(features.to(device))), len(corners), 0)
     return out
 
 
@@ -118,5 +128,5 @@ def _corners(slide: CachedSlide, side: int) -> NDArray[np.int64]:
 
 
 def _unit(rows: torch.Tensor) -> NDArray[np.float32]:
-    out: NDArray[np.float32] = functional.normalize(rows.float(), dim=1).numpy()
+    out: NDArray[np.float32] = functional.normalize(rows.float(), dim=1).cpu().numpy()
     return out

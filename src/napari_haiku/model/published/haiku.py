@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,6 +71,8 @@ class Haiku(TissueModel):
     """
 
     architecture = "haiku"
+    # What config.json of the model folder says; a tuned model is written with it.
+    stored: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self,
@@ -163,7 +166,7 @@ class Haiku(TissueModel):
         _, markers = read_stored_config(config)
         towers = fill_towers(empty_towers(sizes, markers), weights)
         chosen = choose_device(device)
-        return cls(
+        model = cls(
             towers,
             sizes,
             tokenizer,
@@ -173,6 +176,8 @@ class Haiku(TissueModel):
             fingerprint(config, weights),
             str(config["name"]),
         )
+        model.stored = config
+        return model
 
     @property
     def marker_names(self) -> tuple[str, ...]:

@@ -1,0 +1,114 @@
+"""Runs that begin with the towers of another model."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from training_room import paint_slide
+
+from napari_haiku.errors import HaikuError
+from napari_haiku.jobs import run_job
+from napari_haiku.model.compact.model import CompactModel
+from napari_haiku.model.loading import load_model
+from napari_haiku.training.config import TrainConfig
+from napari_haiku.training.frozen_vectors import FrozenVectors
+from napari_haiku.training.loop import TrainRequest, train
+
+RECIPE = TrainConfig(
+    name="first",
+    steps=3,
+    batch_size=12,
+    validate_every=1,
+    he_width=4,
+    dim=16,
+    threads=1,
+    text_steps=20,
+    text_batch=8,
+    text_heads=2,
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nine painted patients and a model trained on them."""
+    folder = tmp_path_factory.mktemp("starting")
+    lines = ["slide_id,patient_id,he,mif,tissue_type,disease,stage"]
+    for i in range(9):
+        paint_slide(folder, f"s{i}", i)
+        lines.append(f"s{i},p{i},s{i}_he.ome.tif,s{i}_mif.ome.tif,Colon,Cancer,{'I' * (1 + i % 3)}")
+    (folder / "cohort.csv").write_text("\n".join(lines) + "\n")
+    run_job(train(_request(folder, "first", start_from="")))
+    return folder
+
+
+def _request(home: Path, name: str, **changes: object) -> TrainRequest:
+    recipe = replace(RECIPE, **{"start_from": "first", **changes})  # type: ignore[arg-type]
+    return TrainRequest(home / "cohort.csv", home / name, recipe, home, cache=home / "cache")
+
+
+def _load(folder: Path) -> CompactModel:
+    model = load_model(folder, device="cpu")
+    assert isinstance(model, CompactModel)
+    return model
+
+
+def test_a_frozen_tower_stays_and_runs_once_for_each_patch(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+    real = FrozenVectors._encode
+    monkeypatch.setattr(
+        FrozenVectors,
+        "_encode",
+        lambda self, some, markers: read.extend(k for k, _ in some) or real(self, some, markers),
+    )
+    run_job(train(_request(home, "mif_only", tune=("mif.head",), steps=4)))
+    assert read
+    assert len(read) == len(set(read))
+    before, after = _load(home / "first").network, _load(home / "mif_only").network
+    for name, value in after.state_dict().items():
+        same = torch.equal(value, before.state_dict()[name])
+        assert same == (not name.startswith(("mif.head", "text"))), name
+    card = _load(home / "mif_only").card
+    assert card["training"]["started_from"]["name"] == "first"
+    assert card["training"]["seed"] == 0
+
+
+def test_the_small_cohort_preset_holds_on_to_the_start(home: Path) -> None:
+    near = {"mmrlpp": {"anchor_weight": 1.0, "label_smoothing": 0.1}}
+    run_job(train(_request(home, "near", objectives=near, steps=2)))
+    with (home / "near" / "curves.csv").open() as file:
+        drift = [float(r["value"]) for r in csv.DictReader(file) if r["figure"] == "loss anchor he"]
+    assert not drift or drift[0] < 0.5
+    with pytest.raises(HaikuError, match=r"needs embeddings of the starting model.*--start-from"):
+        run_job(train(_request(home, "none", objectives=near, start_from="")))
+
+
+def test_no_better_validation_stops_the_run(home: Path) -> None:
+    # A rate of nothing: no validation can be better than the first.
+    still = {"learning_rate": 0.0, "patience": 2, "steps": 50, "text_steps": 0}
+    result = run_job(train(_request(home, "still", tune=("mif.head",), **still)))
+    assert result.steps == 1
+    rows = (home / "still" / "curves.csv").read_text()
+    assert "\n3,loss" in rows
+    assert "\n4,loss" not in rows
+    # The text tower of the model started from is taken over.
+    assert _load(home / "still").reader.features == _load(home / "first").reader.features
+
+
+def test_chunks_change_no_more_than_the_batch_norm(home: Path) -> None:
+    told = []
+    for name, chunk in (("at_once", 0), ("chunked", 4)):
+        job = _request(home, name, chunk=chunk, steps=1, tune=("mif",), text_steps=0)
+        run_job(train(job))
+        told.append(_load(home / name).network.mif.head[2].weight)
+    torch.testing.assert_close(*told, rtol=1e-2, atol=1e-3)
+
+
+def test_what_is_no_model_is_told(home: Path) -> None:
+    with pytest.raises(HaikuError, match="no model folder"):
+        run_job(train(_request(home, "m", start_from="nowhere")))
