@@ -85,7 +85,7 @@ def backward(
         torch.manual_seed(seed)
         everything = slice(0, prepared.size)
         vectors = {name: encode(everything) for name, encode in prepared.encoders.items()}
-        out = objective(prepared.batch(vectors))
+        out: ObjectiveOutput = objective(prepared.batch(vectors))
         _check(out, step)
         torch.autograd.backward(out.loss if share == 1 else out.loss * share)
         return out

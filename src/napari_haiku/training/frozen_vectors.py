@@ -87,8 +87,9 @@ class FrozenVectors:
                 for _, slide in some
             ]
         ).astype(np.float32)
-        return network.mif(
+        found: Tensor = network.mif(
             torch.from_numpy(cells).to(device),
             network.marker_ids(markers),
             torch.from_numpy(ranges).to(device),
         )
+        return found

@@ -33,7 +33,7 @@ from napari_haiku.model.published.tokenizing import token_ids
 from napari_haiku.storage import write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -160,10 +160,8 @@ def _write(
     captions: list[str] = []
     if he is not None:
         source = PatchSource(he, grid, model.pixel_size_um)
-        kept = [
-            parts["he"].before_he(_he_input(source.read(*piece), source, model)) for piece in pieces
-        ]
-        _keep(home / "he.npy", kept)
+        inputs = (_he_input(source.read(*piece), source, model) for piece in pieces)
+        _keep(home / "he.npy", map(parts["he"].before_he, inputs), len(grid))
     metadata = public_record(entry.record)
     if mif is not None:
         scaling = slide_scaling(mif, mask, model.fit_scaling, region)
@@ -179,13 +177,15 @@ def _write(
             )
             return quantise(patch, scaling).cpu()
 
-        kept, means = [], []
-        for piece in pieces:
+        means: list[NDArray[np.float64]] = []
+
+        def vectors(piece: tuple[int, int]) -> Tensor:
             images = grey(piece)
             means.append(mean_of_nonzero(images.numpy()))
             tiles = prepare_mif(images.to(model.device.torch_name), model.config.mif.patch_size)
-            kept.append(parts["mif"].before_mif(list(tiles), [names] * len(tiles)))
-        _keep(home / "mif.npy", kept)
+            return parts["mif"].before_mif(list(tiles), [names] * len(tiles))
+
+        _keep(home / "mif.npy", map(vectors, pieces), len(grid))
         if metadata and "text" in parts:
             z, percentiles = leave_one_out(np.concatenate(means))
             for start, stop in pieces:
@@ -226,19 +226,26 @@ def _keep_text(home: Path, captions: list[str], model: Haiku, part: CutTower) ->
     length = min(model.config.text_length, model.config.text.max_position_embeddings)
     ids, mask = token_ids(model.tokenizer, captions, length)
     device = model.device.torch_name
-    kept = []
-    for start in range(0, len(captions), _AT_ONCE):
-        rows = slice(start, start + _AT_ONCE)
-        kept.append(part.before_text(ids[rows].to(device), mask[rows].to(device)))
-    _keep(home / "text.npy", kept)
+    pieces = [slice(at, at + _AT_ONCE) for at in range(0, len(captions), _AT_ONCE)]
+    kept = (part.before_text(ids[rows].to(device), mask[rows].to(device)) for rows in pieces)
+    _keep(home / "text.npy", kept, len(captions))
     if part.layer is not None:
         np.save(home / "text_mask.npy", mask.numpy().astype(np.uint8))
 
 
-def _keep(file: Path, parts: list[Tensor]) -> None:
-    """Write rows down; whole token grids in half precision, for they are large."""
-    rows = torch.cat([part.float().cpu() for part in parts]).numpy()
-    np.save(file, rows.astype(np.float16) if rows.ndim > 2 else rows)
+def _keep(file: Path, parts: Iterable[Tensor], rows: int) -> None:
+    """Write rows down as they come; whole token grids in half precision, for they are large."""
+    out: NDArray[Any] | None = None
+    at = 0
+    for part in parts:
+        some = part.float().cpu().numpy()
+        if out is None:
+            kind = np.float16 if some.ndim > 2 else np.float32
+            out = np.lib.format.open_memmap(file, "w+", kind, (rows, *some.shape[1:]))
+        out[at : at + len(some)] = some
+        at += len(some)
+    if isinstance(out, np.memmap):
+        out.flush()
 
 
 def _spelt(model: Haiku, marker: str) -> str:

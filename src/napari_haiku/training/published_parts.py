@@ -7,7 +7,7 @@ time; it is computed once for each patch and kept.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -108,9 +108,9 @@ class CutTower:
         if self.layer is None:
             out: Tensor = self.tower(images)
             return out
-        trunk = self.tower.get_submodule("trunk")
-        x = trunk.patch_embed(images)  # type: ignore[operator]
-        x = torch.cat([trunk.cls_token.expand(len(x), -1, -1), x], 1)  # type: ignore[operator,list-item]
+        trunk: Any = self.tower.get_submodule("trunk")
+        x: Tensor = trunk.patch_embed(images)
+        x = torch.cat([trunk.cls_token.expand(len(x), -1, -1), x], 1)
         if trunk.pos_embed is not None:
             x = x + trunk.pos_embed
         for block in self._layers()[: self.layer]:

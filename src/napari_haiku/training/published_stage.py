@@ -195,7 +195,7 @@ class PublishedStage(Optimising):
         rows = np.zeros((len(picks), *shape), np.float32)
         for at, row in enumerate(found):
             if row is not None:
-                rows[(at, *map(slice, row.shape))] = row
+                rows[at][tuple(slice(size) for size in row.shape)] = row
         mask = None
         if name == "text" and self.parts[name].layer is not None:
             attended = np.zeros((len(picks), shape[0]), np.int64)

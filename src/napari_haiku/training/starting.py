@@ -15,7 +15,6 @@ from napari_haiku.model.loading import load_model
 from napari_haiku.model.published.haiku import Haiku
 
 if TYPE_CHECKING:
-    from napari_haiku.model.base import TissueModel
     from napari_haiku.model.compact.config import CompactConfig
     from napari_haiku.model.compact.network import CompactNetwork
 
@@ -23,7 +22,7 @@ _TABLES = ("mif.marker.weight", "mif.level_mean", "mif.level_spread")
 _TEXT = "text."
 
 
-def open_start(name: str, folder: Path) -> TissueModel:
+def open_start(name: str, folder: Path) -> CompactModel | Haiku:
     """Open the model that training starts from.
 
     Parameters
