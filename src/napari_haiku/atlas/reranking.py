@@ -22,7 +22,7 @@ import numpy as np
 
 from napari_haiku.atlas.collecting import Collector, read_rows
 from napari_haiku.atlas.exact_scores import exact_scores
-from napari_haiku.atlas.products import Product, choose_product
+from napari_haiku.atlas.products import Product, accurate_product, choose_product
 from napari_haiku.atlas.ranking import Gap, best_rows, sorted_pairs
 
 if TYPE_CHECKING:
@@ -114,12 +114,15 @@ class Reranking:
             About how many candidates to keep for each query. More of them
             settle larger edits; 8 bytes each.
         product : Product, optional
-            How to multiply; by default what is fastest here.
+            How to multiply; by default in float32.
         """
         queries = np.asarray(queries, np.float32)
         if not len(rows):
             return cls(queries, gallery, rows, gap, [], 0.0)
-        made = product or choose_product(float(len(queries)) * len(rows), queries.shape[1])
+        # Sharper scores make the first pass slower and every edit after it faster.
+        made = product or accurate_product(
+            choose_product(float(len(queries)) * len(rows), queries.shape[1])
+        )
         collector = Collector(gallery, rows, made)
         lists = []
         for start in range(0, len(queries), QUERY_BLOCK):
@@ -199,10 +202,12 @@ class Reranking:
         query = np.repeat(np.arange(block.stop - block.start), np.diff(lists.first))
         kept = np.flatnonzero(moved >= (bar - error)[query])
         kept = kept[~anew[query[kept]]]
-        pair_query = np.concatenate([query[kept], extra[0]])
-        pair_place = np.concatenate([lists.place[kept], extra[1]]).astype(np.int64)
-        order = np.argsort(pair_query, kind="stable")
-        pair_query, pair_rows = pair_query[order], self._rows[pair_place[order]]
+        # A candidate may come by both ways: sorted, each pair once, queries ascending.
+        size = len(self._rows)
+        keys = np.concatenate([query[kept] * size + lists.place[kept], extra[0] * size + extra[1]])
+        keys.sort()
+        pair_query, pair_place = np.divmod(keys[np.diff(keys, prepend=-1) > 0], size)
+        pair_rows = self._rows[pair_place]
         exact = exact_scores(queries[block], self._gallery, pair_query, pair_rows)
         found = sorted_pairs(pair_query, pair_rows, exact, block.stop - block.start, k)
         indices[block], scores[block] = found
@@ -216,7 +221,7 @@ class Reranking:
         reach: NDArray[np.int64],
         bar: NDArray[np.float64],
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Pairs outside the lists that may be among the best: (query in block, place)."""
+        """Pairs among the candidates that moved up most: (query in block, place)."""
         deep = np.flatnonzero(reach)
         nobody = np.zeros(0, np.int64), np.zeros(0, np.int64)
         if not len(deep):
@@ -247,7 +252,6 @@ class Reranking:
         asked = queries[lists.block.start + some]
         product = choose_product(float(len(some)) * reach, queries.shape[1])
         left = product.operand(asked)
-        listed = lists.keys(len(self._rows))
         near = None if self._gap is None else self._gap.of_queries(lists.block)
         parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
         for start in range(0, reach, _ROWS_AT_ONCE):
@@ -259,10 +263,10 @@ class Reranking:
             # The bar has the error of the lists off already.
             query, column, _ = product.above(left, right, _lower(bar[some] - error))
             pair = some[query], places[column]
-            new = ~np.isin(pair[0] * len(self._rows) + pair[1], listed)
             if near is not None:
-                new &= ~near.drops(pair[0], self._rows[pair[1]])
-            parts.append((pair[0][new], pair[1][new]))
+                out = near.drops(pair[0], self._rows[pair[1]])
+                pair = pair[0][~out], pair[1][~out]
+            parts.append(pair)
         query, place = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         return query, place
 
@@ -277,12 +281,6 @@ class _Lists:
     score: NDArray[np.float32]
     floor: NDArray[np.float64]
     error: NDArray[np.float64]
-
-    def keys(self, n: int) -> NDArray[np.int64]:
-        """One number for each pair of a query and a place."""
-        query = np.repeat(np.arange(len(self.floor)), np.diff(self.first))
-        result: NDArray[np.int64] = query * n + self.place
-        return result
 
 
 @dataclass(frozen=True)

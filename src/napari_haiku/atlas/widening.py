@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,19 @@ def widen(vectors: NDArray[Any]) -> NDArray[np.float32]:
     import torch
 
     wide = np.empty(vectors.shape, np.float32)
-    half = np.array(vectors) if not vectors.flags.writeable else vectors
-    torch.from_numpy(wide).copy_(torch.from_numpy(np.ascontiguousarray(half)))
+    half = np.ascontiguousarray(vectors)
+    if half.size:
+        torch.from_numpy(wide).copy_(torch.from_numpy(_borrowed(half)))
     return wide
+
+
+def _borrowed(vectors: NDArray[np.float16]) -> NDArray[np.float16]:
+    """Look at the same numbers through an array that torch takes.
+
+    It takes none that may not be written, such as a memory map that is only
+    read; nothing is written here. The original must outlive the view.
+    """
+    if vectors.flags.writeable:
+        return vectors
+    memory = (ctypes.c_char * vectors.nbytes).from_address(vectors.ctypes.data)
+    return np.frombuffer(memory, np.float16).reshape(vectors.shape)
