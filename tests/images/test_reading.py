@@ -132,8 +132,8 @@ def test_other_paths_are_refused_by_name(tmp_path: Path) -> None:
         "empty": "is a folder but no image",
         "empty.tif": "is empty",
         "notes.txt": "is not an image that can be read: give OME-TIFF",
-        "scan.dcm": "is damaged or incomplete",
-        "scan": "is damaged or incomplete",
+        "scan.dcm": "is a DICOM file but no whole slide",
+        "scan": "is a DICOM file but no whole slide",
     }.items():
         with pytest.raises(HaikuError, match=f"{name} {said}"):
             open_image(tmp_path / name)
