@@ -277,8 +277,9 @@ def page(found: dict[str, Any], preset: str) -> str:
 Written by `benchmarks/objectives.py` on a virtual cohort:
 {preset}.
 
-Split by patient: {trained} patients to train on, {tuned} to tune on, {tested} to test on; the gallery is the
-{found["patches"][2]} test patches. Towers are frozen hand-made features and only small heads are
+Split by patient: {trained} patients to train on, {tuned} to tune on, {tested} to test on; the
+gallery is the {found["patches"][2]} test patches.
+Towers are frozen hand-made features and only small heads are
 trained, for {found["steps"]} steps, so the table compares objectives and says nothing about the
 shipped model. Every row had the same four settings to choose from on the tuning patients
 ({len(RATES)} learning rates; two temperatures alone, two weights beside the tuned
@@ -318,12 +319,13 @@ From text any patch of the right patient counts. `he+text` mixes by `late_fusion
         f"Worse somewhere and better nowhere: {', '.join(worse) or 'none'}.",
         "The others win on some figures and lose on others, or differ by less than the seeds do.",
         "",
-        "How far to trust it: three seeds on one split show direction, not significance. If nothing",
-        "differed, one cell in eight would be bold and one in eight marked (-) by chance alone, and",
+        "How far to trust it: three seeds on one split show direction, not significance. If none",
+        "differed, one cell in eight would be bold and one in eight marked (-) by chance, and",
         "an entry in the list of better ones may be no more than that. Runs are short and several",
         "settings chosen lie at the edge of what was offered, so longer runs may rank otherwise.",
-        "`symile` is not trained for the cosine: its own column is the last. `gram` and `pmrl` have",
-        "no term that tells mIF patches apart given their H&E, and find next to nothing here.",
+        "`symile` is not trained for the cosine: its own column is the last. `gram` swaps only the",
+        "text and `pmrl` pushes whole tuples apart; neither contrasts H&E with the mIF of other",
+        "patches, and both are near chance there.",
         "`multi_positive` sees three captions of each patch where the others see one.",
         "`perturbed_text_negatives` is meant for flip accuracy, which is not in this table.",
         "",

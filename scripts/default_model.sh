@@ -4,7 +4,7 @@
 #   sh scripts/default_model.sh WORK_FOLDER
 #
 # HAIKU_REAL_DATA names the folder that holds orion_crc01 (default: ../shared/data).
-# Takes about an hour on two cores; a second call goes on where the first stopped.
+# Takes about an hour and a half on two cores; a second call goes on where the first stopped.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -14,7 +14,7 @@ mkdir -p "$work"
 work=$(CDPATH='' cd -- "$work" && pwd)
 haiku=${HAIKU:-$root/.venv/bin/napari-haiku}
 
-"$haiku" simulate "$work/virtual" --patients 500 --seed 20261 --field-um 600,600 --workers 2
+"$haiku" simulate "$work/virtual" --patients 1000 --seed 20271 --field-um 600,600 --workers 2
 "$haiku" simulate "$work/atlas_cohort" --patients 32 --seed 20262 --field-um 600,600 --workers 2
 
 # Paths in a manifest are relative to it.
@@ -33,10 +33,10 @@ PYTHON
 cp "$root/recipes/default.json" "$work/default.json"
 
 "$haiku" train "$work/virtual/cohort.csv" "$work/model" --config "$work/default.json" --resume
-for file in config.json model.safetensors tokenizer.json card.json; do
+for file in config.json model.safetensors text_heads.safetensors tokenizer.json card.json; do
     cp "$work/model/$file" "$root/src/napari_haiku/assets/model/$file"
 done
 rm -rf "$work/demo_atlas"
-"$haiku" atlas build "$work/atlas_cohort/cohort.csv" "$work/demo_atlas"
+"$haiku" atlas build "$work/atlas_cohort/cohort.csv" "$work/demo_atlas" --model "$work/model"
 rm -rf "$root/src/napari_haiku/assets/demo_atlas"
 cp -r "$work/demo_atlas" "$root/src/napari_haiku/assets/demo_atlas"

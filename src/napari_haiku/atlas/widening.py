@@ -12,19 +12,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def widen(vectors: NDArray[Any]) -> NDArray[np.float32]:
+def widen(vectors: NDArray[Any], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
     """Convert to float32; every float16 number has its equal there.
 
     Parameters
     ----------
     vectors : ndarray
         For example rows of a float16 memory map.
+    out : ndarray of float32, optional
+        Where to put them; asking the system for new memory each time costs more
+        than converting.
     """
     if vectors.dtype != np.float16 or "torch" not in sys.modules:
-        return np.asarray(vectors, np.float32)
+        if out is None:
+            return np.asarray(vectors, np.float32)
+        out[:] = vectors
+        return out
     import torch
 
-    wide = np.empty(vectors.shape, np.float32)
+    wide = np.empty(vectors.shape, np.float32) if out is None else out
     half = np.ascontiguousarray(vectors)
     if half.size:
         torch.from_numpy(wide).copy_(torch.from_numpy(_borrowed(half)))
@@ -40,4 +46,5 @@ def _borrowed(vectors: NDArray[np.float16]) -> NDArray[np.float16]:
     if vectors.flags.writeable:
         return vectors
     memory = (ctypes.c_char * vectors.nbytes).from_address(vectors.ctypes.data)
-    return np.frombuffer(memory, np.float16).reshape(vectors.shape)
+    view: NDArray[np.float16] = np.ctypeslib.as_array(memory).view(np.float16)
+    return view.reshape(vectors.shape)
