@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_haiku.atlas import exact_scores as module
+from napari_haiku.atlas import threads
 from napari_haiku.atlas.exact_scores import exact_scores, plain_scores
 
 
@@ -30,7 +31,7 @@ def test_threads_change_nothing(monkeypatch):
     query_of = np.sort(rng.integers(0, 40, 20_000))
     rows = rng.integers(0, 300, 20_000)
     alone = exact_scores(queries, gallery, query_of, rows)
-    monkeypatch.setattr(module, "_threads", lambda: 3)
+    monkeypatch.setattr(threads, "threads", lambda: 3)
     np.testing.assert_array_equal(exact_scores(queries, gallery, query_of, rows), alone)
 
 

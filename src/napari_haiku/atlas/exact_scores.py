@@ -7,22 +7,19 @@ leaves the rounding open, which is rare, the pair is summed again in the order t
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_haiku.atlas.threads import spread
 from napari_haiku.atlas.widening import widen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PAIRS_AT_ONCE = 4096
-_ROWS_AT_ONCE = 512
-_PAIRS_FOR_THREADS = 8192
+_ROWS_AT_ONCE = 256
 
 
 def exact_scores(
@@ -54,13 +51,7 @@ def exact_scores(
     def score(part: slice) -> None:
         scores[part] = _score(queries, gallery, query_of[part], rows[part])
 
-    if len(rows) > _PAIRS_FOR_THREADS and _threads() > 1:
-        # Gathering and summing leave Python's lock free.
-        with ThreadPoolExecutor(_threads()) as pool:
-            list(pool.map(score, parts))
-    else:
-        for part in parts:
-            score(part)
+    spread(score, parts)
     return scores
 
 
@@ -84,7 +75,7 @@ def _score(
     wide = np.empty((min(_ROWS_AT_ONCE, len(rows)), queries.shape[1]))
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         stop = min(start + _ROWS_AT_ONCE, len(rows))
-        vectors = widen(gallery[rows[start:stop]])
+        vectors = widen(gallery[rows[start:stop]], shared=False)
         longest = max(longest, float(np.einsum("ij,ij->i", vectors, vectors).max()))
         wide[: stop - start] = vectors
         # Pairs of one query lie together: one product of a matrix with a vector for each.
@@ -92,7 +83,9 @@ def _score(
         bounds = [start, *first[here].tolist(), stop]
         for number, (begin, end) in enumerate(pairwise(bounds)):
             question = questions[here.start - 1 + number]
-            np.dot(wide[begin - start : end - start], question, out=sums[begin:end])
+            # Not by BLAS: its threads get in each other's way where the pieces are so small.
+            block = wide[begin - start : end - start]
+            np.einsum("ij,j->i", block, question, out=sums[begin:end])
     # Lengths in float32 are rounded, by less than this.
     longest *= 1.001
     error = sum_error(queries[asked], np.sqrt(longest))[np.searchsorted(asked, query_of)]
@@ -110,14 +103,3 @@ def plain_scores(queries: NDArray[np.float32], vectors: NDArray[Any]) -> NDArray
     products = np.asarray(vectors, np.float64)
     result: NDArray[np.float32] = (products * queries).sum(axis=1).astype(np.float32)
     return result
-
-
-@cache
-def _threads() -> int:
-    """Threads to use: as many as the process may, or as OMP_NUM_THREADS says."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:
-        cores = os.cpu_count() or 1
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(cores, int(asked)) if asked.isdigit() else cores)

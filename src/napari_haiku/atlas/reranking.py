@@ -22,8 +22,10 @@ import numpy as np
 
 from napari_haiku.atlas.collecting import Collector, read_rows
 from napari_haiku.atlas.exact_scores import exact_scores
-from napari_haiku.atlas.products import Product, accurate_product, choose_product
+from napari_haiku.atlas.products import NumpyProduct, Product, accurate_product, choose_product
 from napari_haiku.atlas.ranking import Gap, best_rows, sorted_pairs
+from napari_haiku.atlas.threads import spread
+from napari_haiku.atlas.widening import widen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 DEPTH = 1024
 QUERY_BLOCK = 2048
 _ROWS_AT_ONCE = 16384
+# So few that they stay in the processor's own memory.
+_SHIFTS_AT_ONCE = 512
 _UNIT = 2.0**-24
 # A patch that needs more of the gallery than this is searched anew with the others like it.
 _NEW_PASS = 0.25
@@ -310,13 +314,16 @@ class _Edit:
             apart = np.asarray(after[some], np.float64) - before[some]
             apart -= moved
             stray[some] = np.sqrt(np.einsum("ij,ij->i", apart, apart))
-        product = choose_product(0, len(moved))
+        product = NumpyProduct()
         left = product.operand(moved.astype(np.float32)[None])
         shift = np.empty(len(rows), np.float32)
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            some = slice(start, min(start + _ROWS_AT_ONCE, len(rows)))
-            right = product.operand(read_rows(gallery, rows[some]), measured=False)
-            shift[some] = product.scores(left, right)[0]
+
+        def move(part: slice) -> None:
+            vectors = widen(read_rows(gallery, rows[part]), shared=False)
+            np.einsum("ij,j->i", vectors, left.vectors[0], out=shift[part])
+
+        step = _SHIFTS_AT_ONCE
+        spread(move, [slice(n, min(n + step, len(rows))) for n in range(0, len(rows), step)])
         order = np.argsort(-shift, kind="stable")
         length = float(np.linalg.norm(moved))
         # The rounding of the shift itself, of its sum, and of adding it to a score.

@@ -8,32 +8,35 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+# So few numbers torch converts in the thread that asks.
+_ALONE = 32_768
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def widen(vectors: NDArray[Any], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+def widen(vectors: NDArray[Any], *, shared: bool = True) -> NDArray[np.float32]:
     """Convert to float32; every float16 number has its equal there.
 
     Parameters
     ----------
     vectors : ndarray
         For example rows of a float16 memory map.
-    out : ndarray of float32, optional
-        Where to put them; asking the system for new memory each time costs more
-        than converting.
+    shared : bool
+        Whether all processors work on it; not so in a thread of many.
     """
     if vectors.dtype != np.float16 or "torch" not in sys.modules:
-        if out is None:
-            return np.asarray(vectors, np.float32)
-        out[:] = vectors
-        return out
+        return np.asarray(vectors, np.float32)
     import torch
 
-    wide = np.empty(vectors.shape, np.float32) if out is None else out
+    wide = np.empty(vectors.shape, np.float32)
     half = np.ascontiguousarray(vectors)
-    if half.size:
-        torch.from_numpy(wide).copy_(torch.from_numpy(_borrowed(half)))
+    if not half.size:
+        return wide
+    target, source = torch.from_numpy(wide).view(-1), torch.from_numpy(_borrowed(half)).view(-1)
+    step = half.size if shared else _ALONE
+    for start in range(0, half.size, step):
+        target[start : start + step].copy_(source[start : start + step])
     return wide
 
 
