@@ -287,6 +287,8 @@ class TissueModel(ABC):
     def _batched(self, n: int, batch_size: int, encode: Callable[[slice], torch.Tensor]) -> Vectors:
         import torch
 
+        if batch_size < 1:
+            raise HaikuError(f"The batch size must be at least 1, not {batch_size}.")
         out = np.empty((n, self.dim), np.float32)
         with torch.inference_mode():
             for start in range(0, n, batch_size):

@@ -105,6 +105,8 @@ def test_wrong_inputs_are_named(model: CompactModel) -> None:
         model.encode_he(np.zeros((1, 96, 96, 3), np.float32), 1.0)
     with pytest.raises(HaikuError, match="3 channels but 2"):
         model.encode_mif(np.zeros((1, 3, 96, 96)), ["DAPI", "CD8"], 1.0)
+    with pytest.raises(HaikuError, match="at least 1, not 0"):
+        model.encode_text(["colon"], batch_size=0)
     with pytest.raises(HaikuError, match="positive number"):
         model.encode_he(np.zeros((1, 96, 96, 3), np.uint8), 0)
 
