@@ -1,7 +1,7 @@
 """Approximate search in large atlases: 8-bit codes narrow down, float16 vectors decide.
 
-Vectors are turned onto their main directions, cut to as many of them as tell neighbours apart,
-sorted into lists by the nearest centre and kept as 8-bit codes (faiss, memory-mapped). A search
+Vectors are turned onto their main directions, cut to as many of them as is fastest, sorted into
+lists by the nearest centre and kept as 8-bit codes (faiss, memory-mapped). A search
 reads the lists nearest to the query, takes a few hundred candidates by their codes and ranks these
 exactly. How many directions, lists and candidates it takes is measured on the atlas's own vectors
 against exact search when the index is built.
