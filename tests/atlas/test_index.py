@@ -71,6 +71,14 @@ def test_filtered_search_keeps_its_recall(index, made, share):
     np.testing.assert_array_equal(scores[same], exact[same])
 
 
+def test_codes_alone_find_most(index, made):
+    """Without reading every list, and few candidates beside the hits."""
+    _, vectors, _ = made
+    found = index.candidates(vectors.queries, None, N, 20, lists=index.plan.lists, wanted=60)
+    truth = best_rows(vectors.queries, vectors.gallery, vectors.rows, 20)[0]
+    assert recall(truth, found) > 0.9
+
+
 def test_few_rows_are_searched_exactly(index, made):
     _, vectors, _ = made
     kept = np.zeros(N, bool)
@@ -153,3 +161,18 @@ def test_more_lists_are_read_the_fewer_rows_may_answer():
     assert read == sorted(read)
     assert (read[0], read[3], read[4], read[5], read[6]) == (4, 10, 20, 30, 64)
     assert read[1] == 5
+
+
+def test_codes_of_many_directions_rank_as_the_vectors_do(tmp_path):
+    """As long as faiss's fastest comparison takes, which cuts queries to 8 bits."""
+    pytest.importorskip("faiss")
+    rng = np.random.default_rng(0)
+    gallery = rng.normal(size=(1500, 256)) / np.sqrt(np.arange(256) + 20)
+    gallery = (gallery / np.linalg.norm(gallery, axis=1, keepdims=True)).astype(np.float16)
+    queries = (gallery[:40] + 0.03 * rng.normal(size=(40, 256))).astype(np.float32)
+    vectors = Vectors(gallery, np.arange(1500), queries, "hash")
+    plan = run_job(make_index(tmp_path, "mif", vectors))
+    index = VectorIndex.open(tmp_path, "mif", plan)
+    found = index.candidates(queries, None, 1500, 50, lists=plan.lists, wanted=70)
+    truth = best_rows(queries, gallery, np.arange(1500), 50)[0]
+    assert recall(truth, found) > 0.97

@@ -19,6 +19,7 @@ import numpy as np
 
 from napari_haiku.atlas.exact_scores import exact_scores
 from napari_haiku.atlas.ranking import Gap, best_rows, sorted_pairs
+from napari_haiku.atlas.scattered import read_scattered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
 KIND: Final = "ivf8"
 THRESHOLD: Final = 200_000
 # So few rows are scored exactly faster than an index is asked.
-EXACT_ROWS: Final = 20_000
+EXACT_ROWS: Final = 2_000
+_QUERIES_AT_ONCE: Final = 256
 # Shares of the gallery that a filter keeps, for which the lists to read are measured.
 SHARES: Final = (1.0, 0.3, 0.1, 0.03)
 _FEW: Final = 4
+_LARGEST: Final = 127
 
 
 @dataclass(frozen=True)
@@ -171,19 +174,39 @@ class VectorIndex:
         rows = np.flatnonzero(kept)
         if len(rows) <= max(EXACT_ROWS, 2 * k):
             return best_rows(queries, gallery, rows, k, gap=gap)
-        found = self.candidates(queries, kept, len(rows), k, spare=0 if gap is None else k)
-        query, place = np.nonzero(found >= 0)
-        pair_rows = found[query, place]
-        if gap is not None:
-            near = ~gap.drops(query, pair_rows)
-            query, pair_rows = query[near], pair_rows[near]
-        scores = exact_scores(queries, gallery, query, pair_rows)
-        indices, exact = sorted_pairs(query, pair_rows, scores, len(queries), k)
+        indices = np.full((len(queries), k), -1, np.int64)
+        exact = np.full((len(queries), k), np.nan, np.float32)
+        for start in range(0, len(queries), _QUERIES_AT_ONCE):
+            part = slice(start, start + _QUERIES_AT_ONCE)
+            near = None if gap is None else gap.of_queries(part)
+            indices[part], exact[part] = self._some(
+                queries[part], gallery, kept, len(rows), k, near
+            )
         short = np.flatnonzero(indices[:, -1] < 0)
         if len(short):
             apart = None if gap is None else gap.of_queries(short)
             indices[short], exact[short] = best_rows(queries[short], gallery, rows, k, gap=apart)
         return indices, exact
+
+    def _some(
+        self,
+        queries: NDArray[np.float32],
+        gallery: NDArray[Any],
+        kept: NDArray[np.bool_],
+        n_kept: int,
+        k: int,
+        gap: Gap | None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Answer a few queries."""
+        found = self.candidates(queries, kept, n_kept, k, spare=0 if gap is None else k)
+        query, place = np.nonzero(found >= 0)
+        rows = found[query, place]
+        if gap is not None:
+            far = ~gap.drops(query, rows)
+            query, rows = query[far], rows[far]
+        needed, which = np.unique(rows, return_inverse=True)
+        scores = exact_scores(queries, read_scattered(gallery, needed), query, which)
+        return sorted_pairs(query, rows, scores, len(queries), k)
 
     def candidates(
         self,
@@ -211,6 +234,9 @@ class VectorIndex:
         parameters = faiss.SearchParametersIVF(sel=selector, nprobe=min(lists, self.plan.lists))
         # One question alone is answered by all processors.
         self._codes.parallel_mode = 1 if len(queries) < _FEW else 0
-        turned = np.ascontiguousarray(queries @ self._turn.T)
+        turned = queries @ self._turn.T
+        # Against whole numbers of 8 bits faiss compares such, and cuts off what is beyond.
+        largest = np.maximum(np.abs(turned).max(axis=1, keepdims=True), 1e-12)
+        turned = np.ascontiguousarray(np.rint(turned * (_LARGEST / largest)), np.float32)
         found: NDArray[np.int64] = self._codes.search(turned, wanted, params=parameters)[1]
         return found

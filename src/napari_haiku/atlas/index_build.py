@@ -43,14 +43,14 @@ _AIM = 0.986
 _QUERIES = 192
 _K = 50
 _SAMPLE = 32_768
-_DIRECTIONS = (128, 256, 512)
+_DIRECTIONS = (128, 256, 512, 768)
 _MOST_CANDIDATES = 4000
 # Share of the true hits that is to be among the candidates.
 _KEPT = 0.994
 # About how much of the gallery is read by its codes, and how many times as long ranking one number
 # of a vector takes as reading one of a code.
 _SHARE_READ = 0.15
-_RANKING = 10
+_RANKING = 60
 _ROWS_AT_ONCE = 20_000
 _POINTS_PER_LIST = 50
 
@@ -244,7 +244,7 @@ def _depth(
                 for row, mine in zip(rivals, scores, strict=True)
             ]
         )
-        needed = int(np.quantile(depth, _KEPT) * n / len(sample) * 1.25) + 4 * _K
+        needed = int(np.quantile(depth, _KEPT) * n / len(sample) * 1.25) + 2 * _K
         work = _SHARE_READ * n * directions + _RANKING * needed * dim
         plans.append((work, directions, min(needed, n)))
     _, directions, needed = min(
@@ -278,7 +278,8 @@ class _Coder:
             codes = vectors @ self.turn.T
             codes *= self.scale
             np.rint(codes, out=codes)
-            yield np.clip(codes, -127, 127, out=codes)
+            whole: NDArray[np.float32] = codes.clip(-127, 127).astype(np.float32, copy=False)
+            yield whole
 
 
 def _tuned(

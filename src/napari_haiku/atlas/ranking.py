@@ -107,6 +107,10 @@ def best_rows(
     scores = np.full((len(queries), k), np.nan, np.float32)
     if not len(rows):
         return indices, scores
+    if len(queries) == 1 and len(rows) <= _ROWS_AT_ONCE:
+        # So few that narrowing down costs more than scoring everyone.
+        _exhaustive(queries, gallery, rows, k, gap, indices, scores, 0)
+        return indices, scores
     product = choose_product(float(len(queries)) * len(rows), queries.shape[1])
     open_ = _search(queries, gallery, rows, k, gap, product, indices, scores)
     if len(open_) and (accurate := accurate_product(product)) is not product:
