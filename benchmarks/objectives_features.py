@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_haiku.analysis.hand_made_features import hand_made_features
+from napari_haiku.analysis.biomarkers.hand_made_features import hand_made_features
 from napari_haiku.atlas.manifest import read_manifest
 from napari_haiku.images.reading import open_image
 from napari_haiku.model.compact.config import CompactConfig

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_haiku.analysis.biomarkers import BiomarkerRequest, predict_biomarkers
-from napari_haiku.analysis.correlation import pearson_columns
-from napari_haiku.analysis.hand_made_features import hand_made_features
-from napari_haiku.analysis.yardstick import measure_yardstick
+from napari_haiku.analysis.biomarkers.biomarkers import BiomarkerRequest, predict_biomarkers
+from napari_haiku.analysis.biomarkers.hand_made_features import hand_made_features
+from napari_haiku.analysis.biomarkers.yardstick import measure_yardstick
+from napari_haiku.analysis.statistics.correlation import pearson_columns
 from napari_haiku.atlas.store import Atlas
 from napari_haiku.encoding.store import Encoding
 from napari_haiku.images.patches import PatchSource

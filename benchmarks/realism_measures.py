@@ -11,8 +11,8 @@ from scipy.spatial import cKDTree
 from skimage.color import rgb2hed
 from skimage.feature import peak_local_max
 
-from napari_haiku.analysis.hand_made_features import hand_made_features
-from napari_haiku.analysis.yardstick import measure_yardstick
+from napari_haiku.analysis.biomarkers.hand_made_features import hand_made_features
+from napari_haiku.analysis.biomarkers.yardstick import measure_yardstick
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

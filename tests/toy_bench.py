@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from toy_cohort import ToyModel
 
-from napari_haiku.analysis.record_fields import PatientRecords
+from napari_haiku.analysis.counterfactual.record_fields import PatientRecords
 from napari_haiku.evaluation.counterfactual_bench import Bench
 from napari_haiku.simulation.vocabulary import NICHES
 

@@ -18,8 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_haiku.analysis.counterfactual import CounterfactualRequest, run_counterfactual
-from napari_haiku.analysis.outside_atlas import OutsideCalibration
+from napari_haiku.analysis.counterfactual.counterfactual import (
+    CounterfactualRequest,
+    run_counterfactual,
+)
+from napari_haiku.analysis.retrieval.outside_atlas import OutsideCalibration
 from napari_haiku.atlas.build import build_atlas
 from napari_haiku.clinical import caption, public_record
 from napari_haiku.encoding import layout

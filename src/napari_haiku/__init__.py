@@ -18,9 +18,12 @@ from napari_haiku.errors import HaikuError
 from napari_haiku.jobs import Progress, run_job
 
 if TYPE_CHECKING:
-    from napari_haiku.analysis.biomarkers import BiomarkerRequest, predict_biomarkers
-    from napari_haiku.analysis.counterfactual import CounterfactualRequest, run_counterfactual
-    from napari_haiku.analysis.niches import find_niches
+    from napari_haiku.analysis.biomarkers.biomarkers import BiomarkerRequest, predict_biomarkers
+    from napari_haiku.analysis.counterfactual.counterfactual import (
+        CounterfactualRequest,
+        run_counterfactual,
+    )
+    from napari_haiku.analysis.niches.niches import find_niches
     from napari_haiku.atlas.build import build_atlas
     from napari_haiku.atlas.cohort import build_from_manifest
     from napari_haiku.atlas.search import Exclusion, search
@@ -38,19 +41,19 @@ except PackageNotFoundError:  # running from a source tree that was never instal
 
 _HOMES = {
     "Atlas": "napari_haiku.atlas.store",
-    "BiomarkerRequest": "napari_haiku.analysis.biomarkers",
-    "CounterfactualRequest": "napari_haiku.analysis.counterfactual",
+    "BiomarkerRequest": "napari_haiku.analysis.biomarkers.biomarkers",
+    "CounterfactualRequest": "napari_haiku.analysis.counterfactual.counterfactual",
     "EncodeRequest": "napari_haiku.encoding.request",
     "Encoding": "napari_haiku.encoding.store",
     "Exclusion": "napari_haiku.atlas.search",
     "build_atlas": "napari_haiku.atlas.build",
     "build_from_manifest": "napari_haiku.atlas.cohort",
     "encode_slide": "napari_haiku.encoding.pipeline",
-    "find_niches": "napari_haiku.analysis.niches",
+    "find_niches": "napari_haiku.analysis.niches.niches",
     "load_model": "napari_haiku.model.loading",
     "open_image": "napari_haiku.images.reading",
-    "predict_biomarkers": "napari_haiku.analysis.biomarkers",
-    "run_counterfactual": "napari_haiku.analysis.counterfactual",
+    "predict_biomarkers": "napari_haiku.analysis.biomarkers.biomarkers",
+    "run_counterfactual": "napari_haiku.analysis.counterfactual.counterfactual",
     "search": "napari_haiku.atlas.search",
 }
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toy_cohort import ToyModel, toy_atlas, toy_encodings, toy_slide, write_slide
 
-from napari_haiku.analysis.niches import NicheLabels
+from napari_haiku.analysis.niches.niches import NicheLabels
 
 
 @pytest.fixture(scope="session")

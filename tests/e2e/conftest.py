@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from window_bench import stores
 
-from napari_haiku.viewer.encoding_place import SUFFIX
+from napari_haiku.viewer.slides.encoding_place import SUFFIX
 
 __all__ = ["stores"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_haiku.viewer.layer_slots import layer_in_slot
+from napari_haiku.viewer.layers.layer_slots import layer_in_slot
 from napari_haiku.viewer.workspace import workspace_of
-from napari_haiku.widgets import jobs
+from napari_haiku.widgets.frame import jobs
 from napari_haiku.widgets.journey import JourneyPlan, walk
 
 pytestmark = pytest.mark.e2e

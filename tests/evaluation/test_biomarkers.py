@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from drawn_cohort import MARKERS, draw_patients
 
-from napari_haiku.analysis.biomarkers import BiomarkerRequest
-from napari_haiku.analysis.correlation import pearson_columns
-from napari_haiku.analysis.neighbour_average import average_neighbours, softmax_weights
+from napari_haiku.analysis.biomarkers.biomarkers import BiomarkerRequest
+from napari_haiku.analysis.retrieval.neighbour_average import average_neighbours, softmax_weights
+from napari_haiku.analysis.statistics.correlation import pearson_columns
 from napari_haiku.atlas.search import Exclusion, search
 from napari_haiku.errors import HaikuError
 from napari_haiku.evaluation import biomarkers, ceiling

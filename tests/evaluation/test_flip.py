@@ -87,7 +87,7 @@ def test_nothing_to_flip_is_refused(tmp_path):
 def test_a_scale_is_flipped_to_its_other_half():
     import pandas as pd
 
-    from napari_haiku.analysis.record_fields import PatientRecords
+    from napari_haiku.analysis.counterfactual.record_fields import PatientRecords
 
     ages = [str(age) for age in range(40, 60)]
     records = PatientRecords(tuple(ages), pd.DataFrame({"age": ages}, index=ages, dtype=object))

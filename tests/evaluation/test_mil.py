@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from patient_cohort import patient_cohort
 
-from napari_haiku.analysis.mil import PooledRidge
+from napari_haiku.analysis.outcome.mil import PooledRidge
 from napari_haiku.errors import HaikuError
 from napari_haiku.evaluation import mil
 from napari_haiku.evaluation.figures import figures_to_json

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from patient_cohort import patient_cohort
 
-from napari_haiku.analysis.mil import PooledRidge
+from napari_haiku.analysis.outcome.mil import PooledRidge
 from napari_haiku.errors import HaikuError
 from napari_haiku.evaluation import survival
 from napari_haiku.evaluation.figures import figures_to_json
@@ -105,7 +105,7 @@ def test_too_few_patients_and_bad_tables_are_refused(tmp_path):
 
 
 def test_marks_of_patients_that_all_fall_on_one_side():
-    from napari_haiku.analysis.survival_times import SurvivalTimes
+    from napari_haiku.analysis.outcome.survival_times import SurvivalTimes
     from napari_haiku.evaluation.mil_selection import Predictions
 
     times = SurvivalTimes.from_arrays([1, 2, 3], [1, 1, 0])

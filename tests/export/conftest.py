@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 from toy_cohort import ToyModel, toy_atlas, toy_encodings, toy_slide, write_slide
 
-from napari_haiku.analysis.biomarkers import BiomarkerResult, predict_biomarkers
-from napari_haiku.analysis.counterfactual import CounterfactualRequest, run_counterfactual
-from napari_haiku.analysis.niches import NicheLabels
+from napari_haiku.analysis.biomarkers.biomarkers import BiomarkerResult, predict_biomarkers
+from napari_haiku.analysis.counterfactual.counterfactual import (
+    CounterfactualRequest,
+    run_counterfactual,
+)
+from napari_haiku.analysis.niches.niches import NicheLabels
 from napari_haiku.jobs import run_job
 
 if TYPE_CHECKING:
-    from napari_haiku.analysis.counterfactual_result import CounterfactualResult
+    from napari_haiku.analysis.counterfactual.counterfactual_result import CounterfactualResult
     from napari_haiku.atlas.store import Atlas
     from napari_haiku.encoding.store import Encoding
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from headed_model import HeadedModel
 
-from napari_haiku.analysis import cohort_tests
-from napari_haiku.analysis.cohort_counterfactual import (
+from napari_haiku.analysis.cohort import cohort_tests
+from napari_haiku.analysis.cohort.cohort_counterfactual import (
     CohortCounterfactualRequest,
     run_cohort_counterfactual,
 )
-from napari_haiku.analysis.cohort_result import AGREEMENT_LABEL
+from napari_haiku.analysis.cohort.cohort_result import AGREEMENT_LABEL
 from napari_haiku.export.cohort_report import cohort_report, write_cohort_report
 from napari_haiku.jobs import run_job
 from napari_haiku.notices import ASSOCIATION, RESEARCH_USE

@@ -103,7 +103,10 @@ def test_no_identifying_value_is_in_it(case, report):
 def test_a_filter_that_names_a_patient_is_withheld(case):
     from toy_cohort import ToyModel
 
-    from napari_haiku.analysis.counterfactual import CounterfactualRequest, run_counterfactual
+    from napari_haiku.analysis.counterfactual.counterfactual import (
+        CounterfactualRequest,
+        run_counterfactual,
+    )
     from napari_haiku.jobs import run_job
 
     request = CounterfactualRequest(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 
-from napari_haiku.widgets.jobs import JobRunner, _endings
-from napari_haiku.widgets.niches import NichesDock
+from napari_haiku.widgets.frame.jobs import JobRunner, _endings
+from napari_haiku.widgets.niches.niches_dock import NichesDock
 
 
 def test_a_forgotten_dock_is_collected_without_a_crash(qtbot, viewer):

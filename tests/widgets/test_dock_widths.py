@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 from qtpy.QtWidgets import QScrollArea
 
-from napari_haiku.widgets.biomarkers import BiomarkersDock
-from napari_haiku.widgets.counterfactual import CounterfactualDock
-from napari_haiku.widgets.encode import EncodeDock
-from napari_haiku.widgets.niches import NichesDock
-from napari_haiku.widgets.similar import SimilarDock
+from napari_haiku.widgets.biomarkers.biomarkers_dock import BiomarkersDock
+from napari_haiku.widgets.counterfactual.counterfactual_dock import CounterfactualDock
+from napari_haiku.widgets.encode.encode_dock import EncodeDock
+from napari_haiku.widgets.niches.niches_dock import NichesDock
+from napari_haiku.widgets.similar.similar_dock import SimilarDock
 
 WIDTH = 382
 

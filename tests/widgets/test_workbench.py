@@ -7,9 +7,9 @@ from npe2 import PluginManifest
 from qtpy.QtWidgets import QDockWidget, QToolBar
 from slides_in_memory import he_image
 
-from napari_haiku.viewer.reading import Opened, put_slide
+from napari_haiku.viewer.slides.reading import Opened, put_slide
 from napari_haiku.viewer.workspace import workspace_of
-from napari_haiku.widgets.navigation import DOCKS
+from napari_haiku.widgets.frame.navigation import DOCKS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

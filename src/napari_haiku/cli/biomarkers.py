@@ -34,7 +34,7 @@ def biomarkers(
     """Predict markers from H&E and record; the slide's own mIF is never asked."""
     shares = parse_weights(weights)
     with reporting(as_json, debug) as report:
-        from napari_haiku.analysis.biomarkers import BiomarkerRequest, predict_biomarkers
+        from napari_haiku.analysis.biomarkers.biomarkers import BiomarkerRequest, predict_biomarkers
         from napari_haiku.atlas.store import Atlas
         from napari_haiku.encoding.store import Encoding
         from napari_haiku.export.maps import write_biomarker_maps

@@ -85,12 +85,12 @@ def counterfactual(
         raise typer.BadParameter("--label needs --cohort.")
     atlas = sources[-1]
     with reporting(as_json, debug) as report:
-        from napari_haiku.analysis.counterfactual import (
+        from napari_haiku.analysis.counterfactual.counterfactual import (
             CounterfactualRequest,
             run_counterfactual,
         )
-        from napari_haiku.analysis.niches import read_niches
-        from napari_haiku.analysis.result_tables import output_folder
+        from napari_haiku.analysis.counterfactual.result_tables import output_folder
+        from napari_haiku.analysis.niches.niches import read_niches
         from napari_haiku.atlas.store import Atlas
         from napari_haiku.encoding.store import Encoding
         from napari_haiku.export.maps import write_shift_maps
@@ -98,7 +98,7 @@ def counterfactual(
         from napari_haiku.model.loading import load_model
 
         if cohort is not None:
-            from napari_haiku.analysis.cohort_request import CohortCounterfactualRequest
+            from napari_haiku.analysis.cohort.cohort_request import CohortCounterfactualRequest
 
             asked = CohortCounterfactualRequest(
                 cohort=cohort,

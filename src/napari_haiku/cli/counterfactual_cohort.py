@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_haiku.analysis.cohort_request import CohortCounterfactualRequest
+    from napari_haiku.analysis.cohort.cohort_request import CohortCounterfactualRequest
     from napari_haiku.cli.reporting import Report
 
 
@@ -37,7 +37,7 @@ def ask_cohort(
     request: CohortCounterfactualRequest,
 ) -> None:
     """Run a cohort counterfactual, save it and tell of it."""
-    from napari_haiku.analysis.cohort_counterfactual import run_cohort_counterfactual
+    from napari_haiku.analysis.cohort.cohort_counterfactual import run_cohort_counterfactual
     from napari_haiku.atlas.store import Atlas
     from napari_haiku.export.cohort_report import write_cohort_report
     from napari_haiku.model.loading import load_model

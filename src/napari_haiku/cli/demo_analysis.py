@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_haiku.analysis.biomarkers import BiomarkerRequest, predict_biomarkers
-from napari_haiku.analysis.correlation import pearson_columns
-from napari_haiku.analysis.counterfactual import CounterfactualRequest, run_counterfactual
-from napari_haiku.analysis.niches import find_niches
+from napari_haiku.analysis.biomarkers.biomarkers import BiomarkerRequest, predict_biomarkers
+from napari_haiku.analysis.counterfactual.counterfactual import (
+    CounterfactualRequest,
+    run_counterfactual,
+)
+from napari_haiku.analysis.niches.niches import find_niches
+from napari_haiku.analysis.statistics.correlation import pearson_columns
 from napari_haiku.atlas.query import compose_query
 from napari_haiku.atlas.search import Exclusion, search
 from napari_haiku.errors import HaikuError
@@ -24,8 +27,8 @@ from napari_haiku.notices import ASSOCIATION
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_haiku.analysis.biomarkers import BiomarkerResult
-    from napari_haiku.analysis.niches import NicheResult
+    from napari_haiku.analysis.biomarkers.biomarkers import BiomarkerResult
+    from napari_haiku.analysis.niches.niches import NicheResult
     from napari_haiku.atlas.store import Atlas
     from napari_haiku.cli.reporting import Report
     from napari_haiku.clinical import Record

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_haiku.analysis.region_split import split_left_right
+from napari_haiku.analysis.retrieval.region_split import split_left_right
 from napari_haiku.atlas.build import build_atlas
 from napari_haiku.atlas.shipped import shipped_atlas
 from napari_haiku.atlas.store import Atlas

@@ -25,7 +25,7 @@ def niches(
 ) -> None:
     """Group the patches of slides, or of a whole atlas, into niches."""
     with reporting(as_json, debug) as report:
-        from napari_haiku.analysis.niches import find_atlas_niches, find_niches
+        from napari_haiku.analysis.niches.niches import find_atlas_niches, find_niches
         from napari_haiku.atlas.layout import DESCRIPTION
         from napari_haiku.atlas.store import Atlas
         from napari_haiku.encoding.store import Encoding

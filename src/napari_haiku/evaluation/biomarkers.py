@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_haiku.analysis.biomarkers import DEFAULT_WEIGHTS, BiomarkerRequest
-from napari_haiku.analysis.correlation import pearson_columns
-from napari_haiku.analysis.neighbour_average import average_neighbours, softmax_weights
+from napari_haiku.analysis.biomarkers.biomarkers import DEFAULT_WEIGHTS, BiomarkerRequest
+from napari_haiku.analysis.retrieval.neighbour_average import average_neighbours, softmax_weights
+from napari_haiku.analysis.statistics.correlation import pearson_columns
 from napari_haiku.errors import HaikuError
 from napari_haiku.evaluation.ceiling import expected_means
 from napari_haiku.evaluation.figures import Figure

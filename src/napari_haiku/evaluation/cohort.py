@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_haiku.analysis.atlas_patients import patient_numbers
+from napari_haiku.analysis.statistics.atlas_patients import patient_numbers
 from napari_haiku.atlas import layout
 from napari_haiku.atlas.cohort import build_from_manifest
 from napari_haiku.atlas.manifest import Cohort, read_manifest

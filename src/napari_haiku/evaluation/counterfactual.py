@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_haiku.analysis.contrast import Contrast, choose_groups, contrast_patients
-from napari_haiku.analysis.irrelevant_text import fields_without_meaning
-from napari_haiku.analysis.marker_scale import marker_scale
-from napari_haiku.analysis.multiple_testing import benjamini_hochberg
-from napari_haiku.analysis.patient_means import patient_niche_means
-from napari_haiku.analysis.result_tables import write_parquet
-from napari_haiku.analysis.text_heads import enough_heads
+from napari_haiku.analysis.biomarkers.marker_scale import marker_scale
+from napari_haiku.analysis.counterfactual.contrast import Contrast, choose_groups, contrast_patients
+from napari_haiku.analysis.counterfactual.irrelevant_text import fields_without_meaning
+from napari_haiku.analysis.counterfactual.result_tables import write_parquet
+from napari_haiku.analysis.retrieval.text_heads import enough_heads
+from napari_haiku.analysis.statistics.multiple_testing import benjamini_hochberg
+from napari_haiku.analysis.statistics.patient_means import patient_niche_means
 from napari_haiku.clinical import caption
 from napari_haiku.errors import HaikuError
 from napari_haiku.evaluation.counterfactual_bench import AREA, lay_out, true_edits

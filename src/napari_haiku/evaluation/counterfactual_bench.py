@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_haiku.analysis.marker_scale import marker_scale
-from napari_haiku.analysis.record_fields import as_number, patient_records, same_value
-from napari_haiku.analysis.text_reranking import Gallery
+from napari_haiku.analysis.biomarkers.marker_scale import marker_scale
+from napari_haiku.analysis.counterfactual.record_fields import (
+    as_number,
+    patient_records,
+    same_value,
+)
+from napari_haiku.analysis.retrieval.text_reranking import Gallery
 from napari_haiku.errors import HaikuError
 from napari_haiku.jobs import Job, Progress
 
@@ -19,8 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from napari_haiku.analysis.marker_scale import MarkerScale
-    from napari_haiku.analysis.record_fields import PatientRecords
+    from napari_haiku.analysis.biomarkers.marker_scale import MarkerScale
+    from napari_haiku.analysis.counterfactual.record_fields import PatientRecords
     from napari_haiku.clinical import Record
     from napari_haiku.evaluation.cohort import EvaluationCohort
 

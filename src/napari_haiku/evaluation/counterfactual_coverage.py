@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_haiku.analysis.intervals import MIN_PATIENTS, Candidates, bootstrap_patients
-from napari_haiku.analysis.readout import mean_of_neighbours, niche_means
+from napari_haiku.analysis.biomarkers.readout import mean_of_neighbours, niche_means
+from napari_haiku.analysis.statistics.intervals import MIN_PATIENTS, Candidates, bootstrap_patients
 from napari_haiku.errors import HaikuError
 from napari_haiku.evaluation.counterfactual_tables import MIN_PATCHES, TableSettings, widest
 from napari_haiku.jobs import Job, Progress

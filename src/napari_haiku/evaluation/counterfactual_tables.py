@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from napari_haiku.analysis.intervals import Candidates, bootstrap_patients
-from napari_haiku.analysis.placebo import compare_with_placebo, plan_placebo_edits
-from napari_haiku.analysis.published_test import wilcoxon_over_patches
-from napari_haiku.analysis.readout import niche_means
-from napari_haiku.analysis.text_heads import enough_heads, heads_p
-from napari_haiku.analysis.text_reranking import (
+from napari_haiku.analysis.biomarkers.readout import niche_means
+from napari_haiku.analysis.counterfactual.placebo import compare_with_placebo, plan_placebo_edits
+from napari_haiku.analysis.counterfactual.published_test import wilcoxon_over_patches
+from napari_haiku.analysis.retrieval.text_heads import enough_heads, heads_p
+from napari_haiku.analysis.retrieval.text_reranking import (
     Gallery,
     candidates_under_captions,
     mean_of_chosen,
     rank_under_captions,
     shifts_under_captions,
 )
+from napari_haiku.analysis.statistics.intervals import Candidates, bootstrap_patients
 from napari_haiku.clinical import caption
 from napari_haiku.jobs import Job, Progress
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_haiku.analysis.irrelevant_text import fields_without_meaning
-from napari_haiku.analysis.record_fields import as_number, patient_records
+from napari_haiku.analysis.counterfactual.irrelevant_text import fields_without_meaning
+from napari_haiku.analysis.counterfactual.record_fields import as_number, patient_records
 from napari_haiku.clinical import caption, public_record
 from napari_haiku.errors import HaikuError
 from napari_haiku.evaluation.counterfactual import read_truth
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_haiku.analysis.record_fields import PatientRecords
+    from napari_haiku.analysis.counterfactual.record_fields import PatientRecords
     from napari_haiku.clinical import Record
     from napari_haiku.evaluation.cohort import EvaluationCohort
     from napari_haiku.evaluation.request import EvaluateRequest

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_haiku.analysis.hand_made_features import hand_made_features
+from napari_haiku.analysis.biomarkers.hand_made_features import hand_made_features
 from napari_haiku.errors import HaikuError
 from napari_haiku.evaluation.spaces import HAND_MADE, Space
 from napari_haiku.evaluation.yardstick_by_patient import ridge_by_patient

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_haiku.analysis.mil import METHODS
-from napari_haiku.analysis.mil_targets import ClassTarget, auroc
-from napari_haiku.analysis.record_fields import patient_records
+from napari_haiku.analysis.counterfactual.record_fields import patient_records
+from napari_haiku.analysis.outcome.mil import METHODS
+from napari_haiku.analysis.outcome.mil_targets import ClassTarget, auroc
 from napari_haiku.errors import HaikuError
 from napari_haiku.evaluation.figures import Figure
 from napari_haiku.evaluation.labels import label_fields

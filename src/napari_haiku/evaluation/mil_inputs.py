@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_haiku.analysis.atlas_patients import patient_numbers
-from napari_haiku.analysis.mil_bags import Bags
+from napari_haiku.analysis.outcome.mil_bags import Bags
+from napari_haiku.analysis.statistics.atlas_patients import patient_numbers
 from napari_haiku.errors import HaikuError
 from napari_haiku.evaluation.hand_made import features_of
 

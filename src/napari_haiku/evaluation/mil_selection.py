@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_haiku.analysis.mil import average, tune
-from napari_haiku.analysis.mil_targets import patient_folds
+from napari_haiku.analysis.outcome.mil import average, tune
+from napari_haiku.analysis.outcome.mil_targets import patient_folds
 from napari_haiku.evaluation.mil_inputs import BASELINES
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_haiku.analysis.mil import Method, TunedHead
-    from napari_haiku.analysis.mil_bags import Bags
-    from napari_haiku.analysis.mil_targets import Target
+    from napari_haiku.analysis.outcome.mil import Method, TunedHead
+    from napari_haiku.analysis.outcome.mil_bags import Bags
+    from napari_haiku.analysis.outcome.mil_targets import Target
     from napari_haiku.jobs import Job
 
     Scores = NDArray[np.float64]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_haiku.analysis.intervals import percentile_limits
+from napari_haiku.analysis.statistics.intervals import percentile_limits
 from napari_haiku.evaluation.figures import Figure
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from napari_haiku.analysis.atlas_patients import patient_numbers
-from napari_haiku.analysis.mil import METHODS
-from napari_haiku.analysis.mil_targets import SurvivalTarget
-from napari_haiku.analysis.record_fields import patient_records
-from napari_haiku.analysis.survival_concordance import concordance
-from napari_haiku.analysis.survival_curves import kaplan_meier, log_rank
-from napari_haiku.analysis.survival_times import STATUS_FIELD, TIME_FIELD, read_survival
+from napari_haiku.analysis.counterfactual.record_fields import patient_records
+from napari_haiku.analysis.outcome.mil import METHODS
+from napari_haiku.analysis.outcome.mil_targets import SurvivalTarget
+from napari_haiku.analysis.outcome.survival_concordance import concordance
+from napari_haiku.analysis.outcome.survival_curves import kaplan_meier, log_rank
+from napari_haiku.analysis.outcome.survival_times import STATUS_FIELD, TIME_FIELD, read_survival
+from napari_haiku.analysis.statistics.atlas_patients import patient_numbers
 from napari_haiku.errors import HaikuError
 from napari_haiku.evaluation.figures import Figure
 from napari_haiku.evaluation.mil_inputs import (
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_haiku.analysis.survival_times import SurvivalTimes
+    from napari_haiku.analysis.outcome.survival_times import SurvivalTimes
     from napari_haiku.evaluation.cohort import EvaluationCohort
     from napari_haiku.evaluation.mil_inputs import PatientInputs
     from napari_haiku.evaluation.mil_selection import Predictions

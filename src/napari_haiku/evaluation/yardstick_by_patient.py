@@ -24,7 +24,7 @@ def ridge_by_patient(
     """Predict each column of `values` by ridge regression on the other patients' rows.
 
     The penalty of each marker is chosen by leave-one-out error on the fitted
-    rows, as in :func:`napari_haiku.analysis.yardstick.measure_yardstick`.
+    rows, as in :func:`napari_haiku.analysis.biomarkers.yardstick.measure_yardstick`.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_haiku.analysis.cohort_result import AGREEMENT_LABEL
+from napari_haiku.analysis.cohort.cohort_result import AGREEMENT_LABEL
 from napari_haiku.export.charts import interval_chart, volcano
 from napari_haiku.export.markup import Element, element, page
 from napari_haiku.export.report import (
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
     from pathlib import Path
 
-    from napari_haiku.analysis.cohort_result import CohortCounterfactualResult
+    from napari_haiku.analysis.cohort.cohort_result import CohortCounterfactualResult
 
 _TITLES = (
     "Marker", "Patients", "Shift", "95 % over atlases", "p", "q", "Placebo p", "Atlas contrast",

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_haiku.analysis.biomarkers import BiomarkerResult
-    from napari_haiku.analysis.counterfactual_result import CounterfactualResult
+    from napari_haiku.analysis.biomarkers.biomarkers import BiomarkerResult
+    from napari_haiku.analysis.counterfactual.counterfactual_result import CounterfactualResult
     from napari_haiku.images.grid import PatchGrid
 
 _NOTES = "napari_haiku"

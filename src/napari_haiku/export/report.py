@@ -7,7 +7,7 @@ import io
 import math
 from typing import TYPE_CHECKING, Any
 
-from napari_haiku.analysis.published_test import LABEL
+from napari_haiku.analysis.counterfactual.published_test import LABEL
 from napari_haiku.export.charts import heat_map, interval_chart, volcano
 from napari_haiku.export.markup import Element, element, page
 from napari_haiku.export.report_style import STYLE
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
     from pathlib import Path
 
-    from napari_haiku.analysis.counterfactual_result import CounterfactualResult
+    from napari_haiku.analysis.counterfactual.counterfactual_result import CounterfactualResult
     from napari_haiku.atlas.store import Atlas
 
 NO_MORE_THAN_PLACEBO = "This edit moved the result no more than irrelevant text does."

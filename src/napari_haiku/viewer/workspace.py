@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     import napari
 
-    from napari_haiku.analysis.biomarkers import BiomarkerResult
-    from napari_haiku.analysis.counterfactual import CounterfactualResult
-    from napari_haiku.analysis.niches import NicheResult
+    from napari_haiku.analysis.biomarkers.biomarkers import BiomarkerResult
+    from napari_haiku.analysis.counterfactual.counterfactual import CounterfactualResult
+    from napari_haiku.analysis.niches.niches import NicheResult
     from napari_haiku.atlas.search import Hits
     from napari_haiku.atlas.store import Atlas
     from napari_haiku.encoding.store import Encoding

@@ -14,9 +14,9 @@ from qtpy.QtWidgets import QApplication, QOpenGLWidget, QWidget
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.storage import speaking
-from napari_haiku.viewer.canvas import show_all
+from napari_haiku.viewer.layers.canvas import show_all
 from napari_haiku.viewer.workspace import workspace_of
-from napari_haiku.widgets.navigation import (
+from napari_haiku.widgets.frame.navigation import (
     BIOMARKERS,
     COUNTERFACTUAL,
     ENCODE,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import napari
 
-    from napari_haiku.widgets.dock import HaikuDock
+    from napari_haiku.widgets.frame.dock import HaikuDock
     from napari_haiku.widgets.workbench import Workbench
 
 WINDOW_SIZE = (1366, 768)

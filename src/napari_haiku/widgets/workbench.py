@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QVBoxLayout, QWidget
 
-from napari_haiku.widgets.navigation import DOCKS, ENCODE, raise_dock
-from napari_haiku.widgets.status_line import StatusLine
+from napari_haiku.widgets.frame.navigation import DOCKS, ENCODE, raise_dock
+from napari_haiku.widgets.frame.status_line import StatusLine
 
 if TYPE_CHECKING:
     import napari
 
-    from napari_haiku.widgets.dock import HaikuDock
+    from napari_haiku.widgets.frame.dock import HaikuDock
 
 _DOCK_WIDTH = 382
 _LAYERS_WIDTH = 246

@@ -1,0 +1,1 @@
+"""Marker values predicted from neighbours."""

@@ -1,0 +1,1 @@
+"""The same edit asked of many patients."""

@@ -1,0 +1,205 @@
+"""Does a cohort's mean shift outlast another atlas, other training patients, irrelevant text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_haiku.analysis.cohort.cohort_asking import cohort_mean
+from napari_haiku.analysis.counterfactual.placebo import (
+    PlaceboVerdict,
+    compare_with_placebo,
+    plan_placebo_edits,
+    rank_among_placebos,
+)
+from napari_haiku.analysis.counterfactual.record_fields import patient_records, same_value
+from napari_haiku.analysis.retrieval.text_heads import enough_heads, head_texts, heads_p
+from napari_haiku.analysis.retrieval.text_reranking import (
+    candidates_under_captions,
+    shifts_under_captions,
+)
+from napari_haiku.analysis.statistics.atlas_patients import patient_numbers
+from napari_haiku.analysis.statistics.intervals import (
+    MIN_PATIENTS,
+    Candidates,
+    bootstrap_patients,
+    percentile_limits,
+)
+from napari_haiku.clinical import Record, caption
+from napari_haiku.jobs import Job, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from napari_haiku.analysis.cohort.cohort_asking import CohortAsking
+    from napari_haiku.analysis.cohort.cohort_request import CohortSlide
+
+_CANDIDATES = 6
+
+
+def resampled_mean(
+    asking: CohortAsking,
+) -> Job[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
+    """Resample the atlas's patients: error and percentile limits of the cohort's mean shift."""
+    atlas, request = asking.atlas, asking.request
+    nothing = np.full(len(atlas.markers), np.nan)
+    patients, number = patient_numbers(atlas)
+    if not request.resamples or len(patients) < MIN_PATIENTS:
+        return nothing, nothing, nothing
+    of_slides = []
+    for place, one in enumerate(asking.slides):
+        yield Progress(place, len(asking.slides), "Resampling the atlas's patients", "slides")
+        gallery = asking.gallery(one)
+        texts = asking.model.encode_text(list(one.captions))
+        wide = candidates_under_captions(
+            asking.he(one), gallery, asking.weights, texts, _CANDIDATES * request.k
+        )
+        bootstrap = yield from bootstrap_patients(
+            Candidates(wide[0], request.k),
+            Candidates(wide[1], request.k),
+            atlas.expression,
+            # Own tissue is never a candidate; numbers stay those of the whole atlas, so
+            # that every slide sees the same resampled atlases.
+            number,
+            np.ones(len(one.rows), np.int64),
+            niche_numbers=(1,),
+            resamples=request.resamples,
+            seed=request.seed,
+        )
+        of_slides.append(bootstrap.in_units(asking.scale.sd).shifts[0])
+    per_patient = asking.patient_means(np.stack(of_slides))
+    known = np.isfinite(per_patient)
+    count = np.where(known.any(axis=0), known.sum(axis=0), np.nan)
+    means = np.where(known, per_patient, 0).sum(axis=0) / count
+    low, high = percentile_limits(means, 0.95)
+    error = np.full(len(atlas.markers), np.nan)
+    usable = np.isfinite(low)
+    error[usable] = np.nanstd(means[usable], axis=1, ddof=1)
+    return error, low, high
+
+
+def beyond_irrelevant_text(
+    asking: CohortAsking, theta: NDArray[np.float64], atlas_error: NDArray[np.float64]
+) -> Job[tuple[PlaceboVerdict, NDArray[np.float64], NDArray[np.float64], str]]:
+    """Test the cohort's mean shift with heads or placebo edits, each (1, markers)."""
+    mean = cohort_mean(theta)[None]
+    nothing = np.full(mean.shape, np.nan)
+    verdict = rank_among_placebos(mean, np.empty((0, *mean.shape)))
+    if not asking.request.placebo:
+        return verdict, nothing, nothing, "p and q were not asked for."
+    said, p = "This model knows no field without meaning. ", nothing
+    levels = asking.model.card.get("placebo_fields") or {}
+    if levels:
+        plan = plan_placebo_edits(
+            {},
+            levels,
+            n_fields=len(asking.request.edits),
+            edited_fields=tuple(asking.request.edits),
+            patients_per_level={
+                name: asking.atlas.values_of(name) for name in levels if name in asking.atlas.fields
+            },
+            edit_patients=_carriers(asking),
+            seed=asking.request.seed,
+        )
+        placebo = yield from _mean_shifts(
+            asking,
+            lambda one: [
+                ({**one.before, **edit.before}, {**one.before, **edit.after}) for edit in plan.edits
+            ],
+            "Placebo edits",
+        )
+        verdict = compare_with_placebo(mean, placebo[:, None], plan.df)
+        p = verdict.p
+        said = f"{len(plan.edits)} placebo edits, {plan.df} independent directions. "
+    if not enough_heads(asking.model):
+        if np.isfinite(p).any():
+            return (
+                verdict,
+                p,
+                nothing,
+                (f"p compares the cohort's mean shift with that of placebo edits. {said}").strip(),
+            )
+        return (
+            verdict,
+            p,
+            nothing,
+            ("p and q are not estimable: this model has no refitted text heads. " + said).strip(),
+        )
+    heads = yield from _heads(asking)
+    p, model_error = heads_p(mean, heads[:, None], atlas_error[None])
+    return (
+        verdict,
+        p,
+        model_error,
+        (
+            f"p asks of the cohort's mean shift whether another atlas and other training patients "
+            f"would give its sign: {len(heads)} refitted text heads, {len(heads) - 1} degrees of "
+            f"freedom. {said}"
+        ).strip(),
+    )
+
+
+def _mean_shifts(
+    asking: CohortAsking, edits_of: Callable[[CohortSlide], list[tuple[Record, Record]]], doing: str
+) -> Job[NDArray[np.float64]]:
+    """Cohort's mean shift under each of several edits, (edits, markers), in SD."""
+    of_slides = []
+    for one in asking.slides:
+        edits = [(caption(a), caption(b)) for a, b in edits_of(one)]
+        words = list(dict.fromkeys(text for edit in edits for text in edit))
+        place = {text: number for number, text in enumerate(words)}
+        pairs = np.array([[place[a], place[b]] for a, b in edits])
+        of_slides.append(
+            (yield from _slide_shifts(asking, one, asking.model.encode_text(words), pairs, doing))
+        )
+    return cohort_mean(asking.patient_means(np.stack(of_slides)))
+
+
+def _heads(asking: CohortAsking) -> Job[NDArray[np.float64]]:
+    of_slides = []
+    for one in asking.slides:
+        texts, first = head_texts(asking.model, one.captions)
+        pairs = np.stack([first, first + 1], axis=1)
+        of_slides.append(
+            (yield from _slide_shifts(asking, one, texts, pairs, "Refitted text heads"))
+        )
+    return cohort_mean(asking.patient_means(np.stack(of_slides)))
+
+
+def _slide_shifts(
+    asking: CohortAsking,
+    one: CohortSlide,
+    texts: NDArray[np.float32],
+    pairs: NDArray[np.int64],
+    doing: str,
+) -> Job[NDArray[np.float64]]:
+    shifts = yield from shifts_under_captions(
+        asking.he(one),
+        asking.gallery(one),
+        asking.weights,
+        texts,
+        pairs,
+        asking.request.k,
+        np.ones(len(one.rows), np.int64),
+        niche_numbers=(1,),
+        weighting=asking.request.weighting,
+        doing=doing,
+    )
+    return shifts[:, 0] / asking.scale.sd
+
+
+def _carriers(asking: CohortAsking) -> tuple[int, int]:
+    """Atlas patients with the baseline and with the edited values of the first slide."""
+    records = patient_records(asking.atlas.records, asking.atlas.fields)
+    one = asking.slides[0]
+    sides = []
+    for start, end in ((one.before, one.after), (one.after, one.before)):
+        carry = np.ones(len(records.patients), bool)
+        for name in asking.request.edits:
+            if not same_value(start[name], end[name]):
+                carry &= records.carry(name, start[name], against=end[name])
+        sides.append(int(carry.sum()))
+    return sides[0], sides[1]

@@ -1,0 +1,1 @@
+"""What would shift if a record read differently, on one slide."""

@@ -1,0 +1,1 @@
+"""Kinds of tissue in a slide and across slides."""

@@ -1,0 +1,1 @@
+"""Slides against outcome: survival and classes from bags of patches."""

@@ -1,0 +1,1 @@
+"""Neighbours in an atlas and what is read off them."""

@@ -1,0 +1,1 @@
+"""Intervals, corrections and means over patients."""

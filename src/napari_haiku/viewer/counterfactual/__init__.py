@@ -1,0 +1,1 @@
+"""Edited records, shift maps and shift rows."""

@@ -1,0 +1,1 @@
+"""How results are drawn: colours, captions, order, one map at a time."""

@@ -1,0 +1,1 @@
+"""Niches as layers and rows."""

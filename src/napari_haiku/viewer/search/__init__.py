@@ -1,0 +1,1 @@
+"""A question put to the atlas, its ring and its hits."""

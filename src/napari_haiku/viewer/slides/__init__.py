@@ -1,0 +1,1 @@
+"""Slides in the viewer: opening, finding and placing their layers."""

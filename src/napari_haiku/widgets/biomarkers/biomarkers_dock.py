@@ -1,0 +1,386 @@
+"""The Biomarkers dock: which markers this tissue probably carries, and why one may think so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFileDialog, QLabel, QSpinBox
+from superqt import QCollapsible
+
+from napari_haiku.errors import HaikuError
+from napari_haiku.markers import MARKER_GROUPS
+from napari_haiku.viewer.biomarkers.evidence import evidence_at
+from napari_haiku.viewer.biomarkers.marker_maps import MarkerMaps, atlas_sample
+from napari_haiku.viewer.biomarkers.marker_rows import marker_rows, not_measured_sentence
+from napari_haiku.viewer.biomarkers.marker_view import MarkerView
+from napari_haiku.viewer.search.query_layers import show_query
+from napari_haiku.viewer.search.regions import rows_inside
+from napari_haiku.widgets.biomarkers.biomarker_table import BiomarkerTable
+from napari_haiku.widgets.biomarkers.evidence import EvidencePanel
+from napari_haiku.widgets.biomarkers.map_settings import MapSettingsForm
+from napari_haiku.widgets.frame.atlas_opening import free_name
+from napari_haiku.widgets.frame.dock import HaikuDock
+from napari_haiku.widgets.frame.legend_bar import LegendBar
+from napari_haiku.widgets.frame.navigation import NICHES
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_haiku.analysis.biomarkers.biomarkers import BiomarkerRequest, BiomarkerResult
+    from napari_haiku.atlas.store import Atlas
+    from napari_haiku.encoding.store import Encoding
+    from napari_haiku.jobs import Job
+    from napari_haiku.viewer.biomarkers.marker_maps import Show
+    from napari_haiku.widgets.frame.dock import Need
+
+_PREDICT = "Predict"
+_NEXT = "Find niches \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
+
+
+class BiomarkersDock(HaikuDock):
+    """Predicts marker maps from the atlas and shows the evidence behind them.
+
+    Signals
+    -------
+    finished : (BiomarkerResult)
+        A prediction arrived and is drawn.
+    """
+
+    title: ClassVar[str] = "Biomarkers"
+    needs: ClassVar[tuple[Need, ...]] = ("slide", "encoding", "atlas")
+    finished = Signal(object)
+
+    def build(self) -> None:
+        """Lay out table, settings, legend and evidence."""
+        self._maps: MarkerMaps | None = None
+        self._view = MarkerView(self.viewer)
+        self._atlas_of_result: Atlas | None = None
+        self._stale = False
+        self.region_um: tuple[float, float, float, float] | None = None
+        self._heading("Markers", "r with measured")
+        self.table = BiomarkerTable()
+        self.body.addWidget(self.table)
+        self.blend = QCheckBox("Blend the ticked markers")
+        self.blend.setToolTip("Up to three markers in yellow, cyan, magenta.")
+        self.blend.hide()
+        self.body.addWidget(self.blend)
+        self.settings = MapSettingsForm()
+        self.body.addWidget(self.settings)
+        self.legend = LegendBar()
+        self.body.addWidget(self.legend)
+        self._heading("Evidence at the ringed patch", "click tissue")
+        self.evidence = EvidencePanel()
+        self.body.addWidget(self.evidence)
+        self.notes: dict[str, QLabel] = {}
+        for key in ("same patient", "seen", "outside"):
+            self.notes[key] = self.note(look="caution" if key != "outside" else "secondary")
+            self.notes[key].hide()
+            self.body.addWidget(self.notes[key])
+        self._build_more()
+        self.body.addStretch(1)
+        self.export_button = self.add_secondary(
+            "Export...", self.choose_export, tooltip="Tables and maps (OME-Zarr) into a new folder."
+        )
+        self.run_button = self.primary
+        self.table.marker_chosen.connect(self._on_marker)
+        self.table.ticks_changed.connect(self._on_ticks)
+        self.blend.toggled.connect(lambda _on: self._draw())
+        self.settings.changed.connect(self._draw)
+        self.evidence.neighbour_clicked.connect(self._tell_neighbour)
+        self.follow(self.workspace.events.biomarkers, self._on_result)
+        self.follow(self.workspace.events.selection, self._on_selection)
+        self.follow(self.workspace.events.within_patient_um, self._on_request_changed)
+        self._on_result(self.workspace.biomarkers)
+
+    # -- what tests, the journey and other code may ask for ---
+
+    def show_marker(self, marker: str) -> None:
+        """Choose a marker as if its row had been clicked."""
+        self.table.set_current(marker)
+
+    def set_show(self, show: Show) -> None:
+        """Choose which maps to show as if the button had been pressed."""
+        self.settings.want(show)
+        self._draw()
+
+    def request(self) -> BiomarkerRequest:
+        """Give the request that the controls describe."""
+        from napari_haiku.analysis.biomarkers.biomarkers import BiomarkerRequest
+
+        encoding = self.workspace.encoding
+        rows = None if encoding is None else self._rows(encoding)
+        share = self.record_share.value()
+        has_record = encoding is not None and bool(encoding.caption)
+        return BiomarkerRequest(
+            k=self.neighbours.value(),
+            weights={"he": 1 - share, "text": share} if has_record else {"he": 1.0},
+            within_patient_um=self.workspace.within_patient_um,
+            rows=rows,
+        )
+
+    def predict(self) -> None:
+        """Predict every marker of the atlas for this slide."""
+        encoding, atlas = self.workspace.encoding, self.workspace.atlas
+        if encoding is None or atlas is None:
+            return
+        self.strip.clear()
+        self.run(
+            _predict(encoding, atlas, self.request()),
+            lambda maps: self._on_predicted(maps, encoding, atlas),
+            "Predicting",
+        )
+
+    def press_primary(self) -> None:
+        """Predict, or go on to the niches once the prediction is there."""
+        if self._maps is not None and not self._stale:
+            self.go_to(NICHES)
+        else:
+            self.predict()
+
+    def choose_export(self) -> None:
+        """Ask for a folder and write tables and maps into a new one inside it."""
+        chosen = QFileDialog.getExistingDirectory(self, "Folder for the tables and maps")
+        if chosen:
+            self.export(Path(chosen))
+
+    def export(self, folder: Path) -> None:
+        """Write tables and maps into a new folder inside `folder`."""
+        encoding, maps = self.workspace.encoding, self._maps
+        if encoding is None or maps is None:
+            return
+        target = free_name(folder, f"{encoding.path.stem}.biomarkers")
+        self.run(lambda: _export(target, maps), self._on_exported, "Writing", lane="export")
+
+    # -- workspace ---
+
+    def on_state(self) -> None:
+        """Mark the result stale when the atlas is no longer the one it was read from."""
+        if self._maps is not None and self.workspace.atlas is not self._atlas_of_result:
+            self._on_request_changed()
+        self._refresh_primary()
+
+    def _on_predicted(self, maps: MarkerMaps, encoding: Encoding, atlas: Atlas) -> None:
+        if encoding is not self.workspace.encoding:
+            return
+        self._maps, self._atlas_of_result = maps, atlas
+        self.workspace.biomarkers = maps.result
+
+    def _on_result(self, result: BiomarkerResult | None) -> None:
+        encoding, atlas = self.workspace.encoding, self.workspace.atlas
+        self._stale = False
+        self.strip.clear("stale")
+        if result is None or encoding is None or atlas is None:
+            self._maps = None
+            self.legend.show_legend(None)
+            self.evidence.clear()
+            for note in self.notes.values():
+                note.hide()
+            self._view.remove()
+            rows = [] if atlas is None else marker_rows(atlas.markers, predictable=())
+            self.table.show_rows(rows, MARKER_GROUPS)
+            self._refresh_primary()
+            return
+        if self._maps is None or self._maps.result is not result:
+            self._maps = MarkerMaps(encoding.grid, result, atlas_sample(atlas))
+            self._atlas_of_result = atlas
+        self._show_table()
+        self._show_notes()
+        self._refresh_primary()
+        self._choose_marker()
+        self._draw()
+        self.finished.emit(result)
+
+    def _show_table(self) -> None:
+        maps = self._maps
+        if maps is None:
+            return
+        result = maps.result
+        rows = marker_rows(result.markers, result.pearson_r, predictable=maps.predictable())
+        self.table.show_rows(rows, MARKER_GROUPS)
+        self._show_limits()
+        if any(row.measured for row in rows) and self.settings.settings.show == "Predicted":
+            self.settings.want("Both")
+
+    def _show_limits(self) -> None:
+        if self._maps is not None:
+            settings = self.settings.settings
+            possible = [row.marker for row in self.table.rows if row.predictable]
+            self.table.show_limits({m: self._maps.limits(m, settings) for m in possible})
+
+    def _choose_marker(self) -> None:
+        possible = [row.marker for row in self.table.rows if row.predictable]
+        wanted = self.workspace.marker
+        if self.table.current in possible or not possible:
+            return
+        self.table.set_current(wanted if wanted in possible else possible[0])
+
+    def _show_notes(self) -> None:
+        maps, encoding = self._maps, self.workspace.encoding
+        if maps is None or encoding is None:
+            return
+        share = maps.outside_share
+        texts = {
+            "same patient": maps.result.label,
+            "seen": self._seen_notice(encoding, maps.result),
+            "outside": f"{share:.0%} of the tissue is unlike anything in the atlas; it is hatched "
+            "and has no value."
+            if share > 0
+            else "",
+        }
+        for key, text in texts.items():
+            self.notes[key].setText(text)
+            self.notes[key].setVisible(bool(text))
+
+    def _seen_notice(self, encoding: Encoding, result: BiomarkerResult) -> str:
+        from napari_haiku.model.seen_images import seen_in_training, seen_notice
+
+        model = self.workspace.model
+        if model is None or model.fingerprint != encoding.model_fingerprint:
+            return ""
+        fingerprints = encoding.image_fingerprints.values()
+        return seen_notice(seen_in_training(model.card, fingerprints, result.centres_um))
+
+    # -- drawing ---
+
+    def _on_marker(self, marker: str) -> None:
+        self.workspace.marker = marker
+        row = next((row for row in self.table.rows if row.marker == marker), None)
+        if row is not None and not row.predictable:
+            self.strip.say("caution", not_measured_sentence(marker), key="not measured")
+            return
+        self.strip.clear("not measured")
+        self._draw()
+
+    def _on_ticks(self) -> None:
+        self.blend.setVisible(len(self.table.ticked) > 1)
+        if self.blend.isChecked():
+            self._draw()
+
+    def _draw(self) -> None:
+        maps, marker = self._maps, self.table.current
+        if maps is None or marker is None or marker not in maps.predictable():
+            return
+        settings = self.settings.settings
+        self.settings.offer(measured=maps.has_measured(marker))
+        if settings.rule != "fixed":
+            self.settings.propose_fixed(maps.limits(marker, settings))
+        ticked = [name for name in self.table.ticked if name in maps.predictable()]
+        if self.blend.isChecked() and len(ticked) > 1:
+            # Each blended layer is named with its colour on the canvas.
+            self._view.blend(maps, ticked, settings)
+            self.legend.show_legend(None)
+        else:
+            self._view.show(maps, marker, settings)
+            self.legend.show_legend(maps.legend(marker, settings, stale=self._stale))
+        self._show_limits()
+        self._show_evidence()
+
+    def _on_selection(self, patch: int | None) -> None:
+        encoding = self.workspace.encoding
+        if patch is not None and encoding is not None:
+            x, y = encoding.centres_um[patch]
+            show_query(self.viewer, float(x), float(y), encoding.grid.patch_um)
+        self._show_evidence()
+
+    def _show_evidence(self) -> None:
+        maps, encoding, atlas = self._maps, self.workspace.encoding, self._atlas_of_result
+        patch, marker = self.workspace.selection, self.table.current
+        if maps is None or encoding is None or atlas is None or patch is None or marker is None:
+            self.evidence.clear()
+            return
+
+        def thumbnail_of(row: int) -> NDArray[np.uint8] | None:
+            try:
+                return atlas.thumbnail(row)
+            except HaikuError:
+                return None
+
+        found = evidence_at(maps.result, atlas, patch, marker)
+        self.evidence.show_evidence(found, encoding.thumbnail(patch), thumbnail_of)
+
+    def _tell_neighbour(self, row: int) -> None:
+        if self._atlas_of_result is not None:
+            record = self._atlas_of_result.record_of(row)
+            words = ", ".join(f"{field.replace('_', ' ')} {text}" for field, text in record.items())
+            self.evidence.tell(f"{self._atlas_of_result.pseudonym_of(row)}: {words or 'no record'}")
+
+    # -- state of the result ---
+
+    def _on_request_changed(self, *_: object) -> None:
+        if self._maps is None:
+            return
+        self._stale = True
+        self.mark_stale(self.predict)
+        self._refresh_primary()
+        if self.table.current is not None and self.table.current in self._maps.predictable():
+            settings = self.settings.settings
+            self.legend.show_legend(self._maps.legend(self.table.current, settings, stale=True))
+
+    def _refresh_primary(self) -> None:
+        ready = self.missing() is None
+        done = self._maps is not None and not self._stale
+        self.set_primary(
+            _NEXT if done else _PREDICT,
+            enabled=ready,
+            tooltip="Group the patches into niches."
+            if done
+            else "Predict every marker. (Ctrl+Enter)",
+        )
+        self.export_button.setEnabled(self._maps is not None)
+
+    def _on_exported(self, target: Path) -> None:
+        self.workspace.saved = target
+        self.strip.say("done", f"Written to {target.name}.")
+
+    def _rows(self, encoding: Encoding) -> NDArray[np.int64] | None:
+        if self.region_um is None:
+            return None
+        return rows_inside(encoding.centres_um, self.region_um)
+
+    def _heading(self, text: str, beside: str) -> None:
+        label = self.note(beside)
+        label.setWordWrap(False)
+        self.heading(text, label)
+
+    def _build_more(self) -> None:
+        more = QCollapsible("More")
+        self.neighbours = QSpinBox()
+        self.neighbours.setRange(1, 500)
+        self.neighbours.setValue(50)
+        self.neighbours.setSuffix(" neighbours")
+        self.neighbours.setKeyboardTracking(False)
+        self.neighbours.setToolTip("How many atlas patches each value is read from.")
+        self.record_share = QDoubleSpinBox()
+        self.record_share.setRange(0.0, 1.0)
+        self.record_share.setSingleStep(0.05)
+        self.record_share.setValue(0.2)
+        self.record_share.setPrefix("record counts ")
+        self.record_share.setKeyboardTracking(False)
+        self.record_share.setToolTip("Share of the record in the question; H&E has the rest.")
+        more.addWidget(self.neighbours)
+        more.addWidget(self.record_share)
+        self.body.addWidget(more)
+        for box in (self.neighbours, self.record_share):
+            box.valueChanged.connect(self._on_request_changed)
+
+
+def _predict(encoding: Encoding, atlas: Atlas, request: BiomarkerRequest) -> Job[MarkerMaps]:
+    from napari_haiku.analysis.biomarkers.biomarkers import predict_biomarkers
+
+    result = yield from predict_biomarkers(encoding, atlas, request)
+    maps = MarkerMaps(encoding.grid, result, atlas_sample(atlas))
+    # Hatching a large slide takes a while: do it here, off the main thread.
+    _ = maps.outside
+    return maps
+
+
+def _export(target: Path, maps: MarkerMaps) -> Path:
+    from napari_haiku.export.maps import write_maps_ome_zarr
+
+    maps.result.save(target)
+    pictures = {marker: maps.picture(marker) for marker in sorted(maps.predictable())}
+    write_maps_ome_zarr(target / "maps.ome.zarr", pictures, maps.grid)
+    return target

@@ -1,0 +1,358 @@
+"""The Counterfactual dock: what would shift if the record read differently."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QFrame, QLabel, QSpinBox, QVBoxLayout
+from superqt import QCollapsible
+
+from napari_haiku.notices import ASSOCIATION
+from napari_haiku.viewer.counterfactual.shift_maps import ShiftMaps, remove_shift, show_shift
+from napari_haiku.viewer.search.regions import rows_inside
+from napari_haiku.widgets.counterfactual.edit_section import EditSection
+from napari_haiku.widgets.counterfactual.shift_answer import ShiftAnswer
+from napari_haiku.widgets.counterfactual.support_gauge import SupportGauge
+from napari_haiku.widgets.frame.atlas_opening import free_name
+from napari_haiku.widgets.frame.dock import HaikuDock
+
+if TYPE_CHECKING:
+    from napari_haiku.analysis.counterfactual.counterfactual import CounterfactualRequest
+    from napari_haiku.analysis.counterfactual.counterfactual_result import CounterfactualResult
+    from napari_haiku.analysis.niches.niches import NicheResult
+    from napari_haiku.atlas.store import Atlas
+    from napari_haiku.encoding.store import Encoding
+    from napari_haiku.jobs import Job
+    from napari_haiku.model.base import TissueModel
+    from napari_haiku.widgets.frame.dock import Need
+
+_SHOW = "Show shift"
+_REPORT = "Report..."
+_DEBOUNCE_MS = 400
+_LIVE_BELOW_S = 5.0
+
+
+class CounterfactualDock(HaikuDock):
+    """Asks what tissue like this looks like in patients recorded otherwise.
+
+    Signals
+    -------
+    finished : (CounterfactualResult)
+        An answer arrived and is drawn.
+    """
+
+    title: ClassVar[str] = "Counterfactual"
+    needs: ClassVar[tuple[Need, ...]] = ("slide", "encoding", "atlas")
+    finished = Signal(object)
+
+    def build(self) -> None:
+        """Lay out notice, record, support and answer."""
+        self._stale = False
+        self._pending: ShiftMaps | None = None
+        self._last_run_s: float | None = None
+        self._shown_for: tuple[object, object] = (None, None)
+        self.region_um: tuple[float, float, float, float] | None = None
+        self._rerun = QTimer(self)
+        self._rerun.setSingleShot(True)
+        self._rerun.setInterval(_DEBOUNCE_MS)
+        self._rerun.timeout.connect(self.ask)
+        self._build_notice()
+        self.edit = EditSection()
+        self.edit.edited.connect(self._on_edited)
+        self.body.addWidget(self.edit)
+        self.gauge = SupportGauge()
+        self.row("Support", self.gauge)
+        self.support_text = self.note()
+        self.body.addWidget(self.support_text)
+        self.answer = ShiftAnswer()
+        self.answer.marker_chosen.connect(self.show_marker)
+        self.body.addWidget(self.answer)
+        self._build_more()
+        self.body.addStretch(1)
+        self.run_button = self.primary
+        self.follow(self.workspace.events.counterfactual, self._on_result)
+        self.follow(self.workspace.events.niches, self._on_inputs_changed)
+        self.follow(self.workspace.events.within_patient_um, self._on_inputs_changed)
+
+    # -- what tests, the journey and other code may ask for ---
+
+    @property
+    def edits(self) -> dict[str, str]:
+        """Fields that now read differently -> their new value."""
+        return self.edit.record.edits
+
+    def set_field(self, field: str, value: str) -> None:
+        """Choose a value of a field as if it had been chosen in the form."""
+        self.edit.set_field(field, value)
+
+    def undo(self) -> None:
+        """Take the last edit back."""
+        self.edit.undo()
+
+    def redo(self) -> None:
+        """Make the edit again that was taken back last."""
+        self.edit.redo()
+
+    def reset(self) -> None:
+        """Go back to the slide's record."""
+        self.edit.reset()
+
+    def set_niche(self, niche: int) -> None:
+        """Show the markers of another niche."""
+        self.answer.set_niche(niche)
+
+    def show_marker(self, marker: str) -> None:
+        """Show the shift map of a marker; one without any shift is ignored."""
+        maps = self.answer.maps
+        if maps is None or marker not in maps.markers:
+            return
+        self.workspace.marker = marker
+        self.answer.mark(marker, stale=self._stale)
+        show_shift(self.viewer, maps, marker)
+
+    def ask(self) -> None:
+        """Ask what would shift under the edited record."""
+        encoding, atlas = self.workspace.encoding, self.workspace.atlas
+        if encoding is None or atlas is None:
+            return
+        self._rerun.stop()
+        self.strip.clear()
+        started = time.monotonic()
+        self.run(
+            _ask(encoding, atlas, self.workspace.model, self.request(), self.workspace.niches),
+            lambda found: self._on_answer(*found, encoding, time.monotonic() - started),
+            "Comparing",
+        )
+
+    def request(self) -> CounterfactualRequest:
+        """Give the request that the controls describe."""
+        from napari_haiku.analysis.counterfactual.counterfactual import CounterfactualRequest
+
+        encoding, region = self.workspace.encoding, self.region_um
+        return CounterfactualRequest(
+            edits=self.edits,
+            k=self.neighbours.value(),
+            within_patient_um=self.workspace.within_patient_um,
+            seed=self.seed.value(),
+            rows=None
+            if region is None or encoding is None
+            else rows_inside(encoding.centres_um, region),
+        )
+
+    def press_primary(self) -> None:
+        """Ask, or write the report once the answer is there."""
+        if self._fresh():
+            self.choose_report()
+        else:
+            self.ask()
+
+    def choose_report(self) -> None:
+        """Ask for a folder and write report and tables into a new one inside it."""
+        chosen = QFileDialog.getExistingDirectory(self, "Folder for the report")
+        if chosen:
+            self.write_report(Path(chosen))
+
+    def write_report(self, folder: Path) -> None:
+        """Write the report, the table of shifts and the maps into a new folder inside `folder`."""
+        encoding, atlas, maps = self.workspace.encoding, self.workspace.atlas, self.answer.maps
+        if encoding is None or atlas is None or maps is None:
+            return
+        target = free_name(folder, f"{encoding.path.stem}.counterfactual")
+        result = maps.result
+        self.run(
+            lambda: _write_report(target, result, atlas),
+            self._on_written,
+            "Writing the report",
+            lane="export",
+        )
+
+    # -- workspace ---
+
+    def on_state(self) -> None:
+        """Offer the fields that the slide's record shares with the atlas."""
+        encoding, atlas = self.workspace.encoding, self.workspace.atlas
+        if (encoding, atlas) != self._shown_for:
+            same_slide = encoding is self._shown_for[0]
+            self._shown_for = (encoding, atlas)
+            if not same_slide:
+                self.edit.start_from({} if encoding is None else encoding.record)
+            self.edit.show_fields(_values(encoding, atlas))
+            self._show_count()
+            self._on_inputs_changed()
+        self._refresh_primary()
+
+    def _on_answer(
+        self, maps: ShiftMaps, model: TissueModel, encoding: Encoding, seconds: float
+    ) -> None:
+        if encoding is not self.workspace.encoding:
+            return
+        self._pending = maps
+        self._last_run_s = seconds
+        if self.workspace.model is None:
+            self.workspace.model = model
+        self.workspace.counterfactual = maps.result
+
+    def _on_result(self, result: CounterfactualResult | None) -> None:
+        encoding = self.workspace.encoding
+        self._stale = False
+        self.strip.clear("stale")
+        if result is None or encoding is None:
+            self._pending = None
+            self.answer.clear()
+            remove_shift(self.viewer)
+            self._show_count()
+            self._refresh_primary()
+            return
+        maps = self._pending
+        if maps is None or maps.result is not result:
+            maps = ShiftMaps(encoding.grid, result)
+        self._pending = None
+        self.edit.fold(True)
+        self.answer.show_maps(maps)
+        self._show_support(result)
+        self._refresh_primary()
+        marker = self.answer.marker_for(self.workspace.marker)
+        if marker is not None:
+            self.show_marker(marker)
+        self.finished.emit(result)
+
+    def _on_inputs_changed(self, *_: object) -> None:
+        if self.answer.maps is not None:
+            self._set_stale(True)
+
+    def _on_edited(self) -> None:
+        maps = self.answer.maps
+        if maps is None:
+            self._show_count()
+            self._refresh_primary()
+        else:
+            self._set_stale(self.edits != maps.result.edit.after)
+        quick = self._last_run_s is not None and self._last_run_s < _LIVE_BELOW_S
+        if self.live.isChecked() and quick and self.edits and self._stale:
+            self._rerun.start()
+        else:
+            self._rerun.stop()
+
+    # -- what is said ---
+
+    def _show_count(self) -> None:
+        """Say before asking how many patients carry what is asked about."""
+        atlas, edits = self.workspace.atlas, self.edits
+        self.gauge.show_support(None)
+        if atlas is None or not edits:
+            self.support_text.setText("Change a field to ask.")
+            return
+        parts = []
+        for field, value in edits.items():
+            count = atlas.values_of(field).get(value, 0) if field in atlas.fields else 0
+            verb = "carries" if count == 1 else "carry"
+            name = field.replace("_", " ")
+            parts.append(f"{count} of {atlas.n_patients} patients {verb} {name} {value}.")
+        self.support_text.setText(" ".join(parts))
+
+    def _show_support(self, result: CounterfactualResult) -> None:
+        self.gauge.show_support(result.support)
+        self.support_text.setText(result.support.sentence)
+
+    def _set_stale(self, stale: bool) -> None:
+        maps = self.answer.maps
+        if maps is None:
+            return
+        self._stale = stale
+        if stale:
+            self.mark_stale(self.ask)
+            self._show_count()
+        else:
+            self.strip.clear("stale")
+            self._show_support(maps.result)
+        self._refresh_primary()
+        if self.answer.chart.chosen is not None:
+            self.answer.mark(self.answer.chart.chosen, stale=stale)
+
+    def _fresh(self) -> bool:
+        return self.answer.maps is not None and not self._stale
+
+    def _refresh_primary(self) -> None:
+        done = self._fresh()
+        self.set_primary(
+            _REPORT if done else _SHOW,
+            enabled=self.missing() is None and (done or bool(self.edits)),
+            tooltip="One page with the edit, the evidence and the limits."
+            if done
+            else "See what would shift. (Ctrl+Enter)",
+        )
+
+    def _on_written(self, target: Path) -> None:
+        self.workspace.saved = target
+        self.strip.say("done", f"Report written to {target.name}.")
+
+    # -- layout ---
+
+    def _build_notice(self) -> None:
+        frame = QFrame()
+        frame.setProperty("haiku", "strip")
+        frame.setProperty("state", "caution")
+        row = QVBoxLayout(frame)
+        row.setContentsMargins(8, 5, 8, 5)
+        self.notice = QLabel(ASSOCIATION)
+        self.notice.setWordWrap(True)
+        row.addWidget(self.notice)
+        self.body.addWidget(frame)
+
+    def _build_more(self) -> None:
+        more = QCollapsible("More")
+        self.live = QCheckBox("Show when I change a field")
+        self.live.setChecked(True)
+        self.live.setToolTip("Off: waits for Show shift. It also waits where an answer takes 5 s.")
+        self.neighbours = QSpinBox()
+        self.neighbours.setRange(1, 500)
+        self.neighbours.setValue(50)
+        self.neighbours.setSuffix(" neighbours")
+        self.neighbours.setToolTip("How many atlas patches each value is read from.")
+        self.seed = QSpinBox()
+        self.seed.setRange(0, 999_999)
+        self.seed.setPrefix("seed ")
+        self.seed.setToolTip("The same seed gives the same intervals.")
+        more.addWidget(self.live)
+        for box in (self.neighbours, self.seed):
+            box.setKeyboardTracking(False)
+            box.valueChanged.connect(self._on_inputs_changed)
+            more.addWidget(box)
+        self.body.addWidget(more)
+
+
+def _values(encoding: Encoding | None, atlas: Atlas | None) -> dict[str, dict[str, int]]:
+    if encoding is None or atlas is None:
+        return {}
+    shared = [field for field in encoding.record if field in atlas.fields]
+    return {field: atlas.values_of(field) for field in shared}
+
+
+def _ask(
+    encoding: Encoding,
+    atlas: Atlas,
+    model: TissueModel | None,
+    request: CounterfactualRequest,
+    niches: NicheResult | None,
+) -> Job[tuple[ShiftMaps, TissueModel]]:
+    from napari_haiku.analysis.counterfactual.counterfactual import run_counterfactual
+    from napari_haiku.model.loading import load_model
+
+    if model is None:
+        model = load_model("default")
+    result = yield from run_counterfactual(encoding, atlas, model, request, niches)
+    maps = ShiftMaps(encoding.grid, result)
+    # Hatching a large slide takes a while: do it here, off the main thread.
+    _ = maps.outside
+    return maps, model
+
+
+def _write_report(target: Path, result: CounterfactualResult, atlas: Atlas) -> Path:
+    from napari_haiku.export.report import write_counterfactual_report
+
+    result.save(target)
+    write_counterfactual_report(target / "report.html", result, atlas)
+    return target

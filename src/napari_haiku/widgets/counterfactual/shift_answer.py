@@ -1,0 +1,137 @@
+"""The answer to an edit: markers of one niche by effect, and all niches at a glance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from superqt.utils import signals_blocked
+
+from napari_haiku.widgets.counterfactual.shift_chart import ShiftChart
+from napari_haiku.widgets.frame.heat_map import HeatMap
+from napari_haiku.widgets.frame.legend_bar import LegendBar
+
+if TYPE_CHECKING:
+    from napari_haiku.viewer.counterfactual.shift_maps import ShiftMaps
+
+NO_MORE_THAN_PLACEBO = "This edit moved the result no more than irrelevant text does."
+
+
+class ShiftAnswer(QWidget):
+    """Chart, map of niches by markers, legend and remarks.
+
+    Signals
+    -------
+    marker_chosen : (marker)
+        A row or a cell was clicked; whoever listens shows the map and calls `mark`.
+    """
+
+    marker_chosen = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._maps: ShiftMaps | None = None
+        self.cautions = _label("caution")
+        self.niche = QComboBox()
+        self.niche.setToolTip("Which niche the markers below are of.")
+        self.niche.setAccessibleName("Niche")
+        self.niche.currentIndexChanged.connect(lambda _index: self._show_niche())
+        self.chart = ShiftChart()
+        self.chart.marker_chosen.connect(self.marker_chosen)
+        self.cells = HeatMap()
+        self.cells.cell_chosen.connect(self._on_cell)
+        self.legend = LegendBar()
+        self.remarks = _label("secondary")
+        self._lay_out()
+        self.hide()
+
+    @property
+    def maps(self) -> ShiftMaps | None:
+        """What is shown."""
+        return self._maps
+
+    def show_maps(self, maps: ShiftMaps) -> None:
+        """Show another answer; the niche stays where it is among the new ones."""
+        self._maps = maps
+        result = maps.result
+        cautions = [NO_MORE_THAN_PLACEBO] if result.no_more_than_placebo else []
+        cautions += [result.label] if result.label else []
+        self.cautions.setText(" ".join(cautions))
+        self.cautions.setVisible(bool(cautions))
+        self.remarks.setText(" ".join([result.inference, *result.notes]))
+        current = self.niche.currentData()
+        with signals_blocked(self.niche):
+            self.niche.clear()
+            for number, name in maps.niches.items():
+                self.niche.addItem(name, number)
+            self.niche.setCurrentIndex(max(0, self.niche.findData(current)))
+        self.cells.show_table(maps.cells(), maps.niches, "SD of the atlas")
+        self._show_niche()
+        self.show()
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self._maps = None
+        self.legend.show_legend(None)
+        self.hide()
+
+    def marker_for(self, wanted: str | None) -> str | None:
+        """Choose a marker: the one wanted where it has a shift, else the strongest of the niche."""
+        if self._maps is None:
+            return None
+        if wanted is not None and wanted in self._maps.markers:
+            return wanted
+        niche = self.niche.currentData()
+        return None if niche is None else self._maps.strongest(niche)
+
+    def mark(self, marker: str, *, stale: bool) -> None:
+        """Mark the marker whose map is on the canvas."""
+        if self._maps is None:
+            return
+        self.chart.choose(marker)
+        self.cells.choose(self.niche.currentData(), marker)
+        self.legend.show_legend(self._maps.legend(marker, stale=stale))
+
+    def set_niche(self, niche: int) -> None:
+        """Show the markers of another niche."""
+        self.niche.setCurrentIndex(self.niche.findData(niche))
+
+    def _show_niche(self) -> None:
+        niche = self.niche.currentData()
+        if self._maps is None or niche is None:
+            return
+        self.chart.show_rows(self._maps.rows(niche))
+        if self.chart.chosen is not None:
+            self.cells.choose(niche, self.chart.chosen)
+
+    def _on_cell(self, niche: int, marker: str) -> None:
+        self.set_niche(niche)
+        if self._maps is not None and marker in self._maps.markers:
+            self.marker_chosen.emit(marker)
+
+    def _lay_out(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addWidget(self.cautions)
+        head = QHBoxLayout()
+        head.addWidget(_label("heading", "Shift, SD of the atlas, in", wrap=False))
+        head.addWidget(self.niche, 1)
+        column.addLayout(head)
+        key = "Dot: shift. Line: 95 % interval. Grey band: what irrelevant text does."
+        column.addWidget(_label("secondary", key))
+        column.addWidget(self.chart)
+        column.addWidget(_label("heading", "All niches"))
+        key = "White dot: supported. Faint: within placebo. Click a cell to see its map."
+        column.addWidget(_label("secondary", key))
+        column.addWidget(self.cells)
+        column.addWidget(self.legend)
+        column.addWidget(self.remarks)
+
+
+def _label(look: str, text: str = "", *, wrap: bool = True) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("haiku", look)
+    label.setWordWrap(wrap)
+    return label

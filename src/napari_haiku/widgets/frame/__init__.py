@@ -1,0 +1,1 @@
+"""What every dock has: body, message strip, jobs, atlas line, empty states."""

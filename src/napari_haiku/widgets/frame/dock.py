@@ -1,0 +1,396 @@
+"""What every Haiku dock has: atlas line, scrolling body, message strip, footer, empty states."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+from qtpy.QtCore import QEvent, QObject, QPoint, Qt, QTimer
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_haiku.viewer.search.selecting import follow_clicks
+from napari_haiku.viewer.workspace import workspace_of
+from napari_haiku.widgets.frame.appearance import LABEL_WIDTH, MIN_DOCK_WIDTH, dock_stylesheet
+from napari_haiku.widgets.frame.atlas_line import AtlasLine
+from napari_haiku.widgets.frame.atlas_opening import AtlasOpening
+from napari_haiku.widgets.frame.empty_page import EmptyPage
+from napari_haiku.widgets.frame.job_desk import JobDesk
+from napari_haiku.widgets.frame.message_strip import MessageStrip
+from napari_haiku.widgets.frame.navigation import ENCODE, raise_dock
+from napari_haiku.widgets.frame.slide_opening import SlideOpening
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import napari
+    from psygnal import SignalInstance
+
+    from napari_haiku.jobs import Job, Progress
+    from napari_haiku.widgets.frame.jobs import Failure
+
+T = TypeVar("T")
+Need = Literal["slide", "encoding", "atlas"]
+
+
+class HaikuDock(QWidget):
+    """Base of the five docks.
+
+    A subclass sets :attr:`title` and :attr:`needs`, fills :attr:`body` in
+    :meth:`build`, and reacts to the workspace through :meth:`follow`.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        The viewer the dock belongs to (napari gives it by this name).
+
+    Attributes
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+    workspace : Workspace
+        What the docks share.
+    body : QVBoxLayout
+        Where the subclass puts its controls.
+    strip : MessageStrip
+        Where the dock speaks.
+    primary : QPushButton
+        The blue button.
+    """
+
+    title: ClassVar[str] = ""
+    needs: ClassVar[tuple[Need, ...]] = ("slide", "encoding", "atlas")
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self.viewer = napari_viewer
+        self.workspace = workspace_of(napari_viewer)
+        self.setObjectName(f"haiku-{self.title.split()[0].lower()}")
+        self.setMinimumWidth(MIN_DOCK_WIDTH)
+        self.setMinimumHeight(240)
+        # napari pushes a widget of any other policy to the top of its dock.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self._followed: list[tuple[Any, Callable[..., object]]] = []
+        self._window: QWidget | None = None
+        self._closing = QTimer(self)
+        self._closing.setSingleShot(True)
+        self._closing.setInterval(0)
+        self._closed = False
+        self.atlases = AtlasOpening(self)
+        self.slides = SlideOpening(self)
+        self._lay_out()
+        self.build()
+        self._connect()
+        self.refresh()
+
+    def build(self) -> None:
+        """Fill :attr:`body` and the footer; called once."""
+
+    def on_state(self) -> None:
+        """React to a change of slide, encoding or atlas; called after the shared states."""
+
+    def press_primary(self) -> None:
+        """Do what the blue button says."""
+
+    # -- controls ---------------------------------------------------------------------------
+
+    def heading(self, text: str, beside: QWidget | None = None) -> QLabel:
+        """Add a section heading to the body, with `beside` at the right end of its line."""
+        label = QLabel(text)
+        label.setProperty("haiku", "heading")
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 4, 0, 0)
+        row.addWidget(label)
+        row.addStretch(1)
+        if beside is not None:
+            row.addWidget(beside)
+        self.body.addLayout(row)
+        return label
+
+    def row(self, label: str, *widgets: QWidget, tooltip: str = "") -> QHBoxLayout:
+        """Add a labelled line of controls to the body; the first widget stretches."""
+        line = QHBoxLayout()
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(6)
+        name = QLabel(label)
+        name.setFixedWidth(LABEL_WIDTH)
+        name.setToolTip(tooltip)
+        line.addWidget(name)
+        for position, widget in enumerate(widgets):
+            if tooltip and not widget.toolTip():
+                widget.setToolTip(tooltip)
+            if not widget.accessibleName():
+                widget.setAccessibleName(label)
+            line.addWidget(widget, 1 if position == 0 else 0)
+        self.body.addLayout(line)
+        return line
+
+    def note(self, text: str = "", *, look: str = "secondary") -> QLabel:
+        """Make a wrapped line of secondary text (not yet added anywhere)."""
+        label = QLabel(text)
+        label.setProperty("haiku", look)
+        label.setWordWrap(True)
+        return label
+
+    def add_secondary(
+        self, text: str, slot: Callable[[], object], *, tooltip: str = ""
+    ) -> QPushButton:
+        """Add a button to the left of the footer."""
+        button = QPushButton(text)
+        button.setToolTip(tooltip)
+        button.clicked.connect(lambda _checked=False: slot())
+        self._footer.insertWidget(self._footer.count() - 2, button)
+        return button
+
+    def set_primary(self, text: str, *, enabled: bool = True, tooltip: str = "") -> None:
+        """Name the blue button; it calls :meth:`press_primary`."""
+        self.primary.setText(text)
+        self.primary.setEnabled(enabled)
+        self.primary.setToolTip(tooltip)
+        self.primary.setVisible(bool(text))
+
+    def bring_into_view(self, widget: QWidget) -> None:
+        """Scroll the body so that a widget in it starts at the top."""
+        top = widget.mapTo(self._content, QPoint(0, 0)).y()
+        bar = self._scroll.verticalScrollBar()
+        if bar is not None:
+            bar.setValue(top)
+
+    def go_to(self, name: str) -> None:
+        """Raise another dock (a name of :mod:`napari_haiku.widgets.frame.navigation`)."""
+        raise_dock(self.viewer, name)
+
+    # -- workspace ----------------------------------------------------------------------------
+
+    def follow(self, signal: SignalInstance, slot: Callable[..., object]) -> None:
+        """Connect a psygnal or napari signal until the dock closes."""
+        signal.connect(slot)
+        self._followed.append((signal, slot))
+
+    def missing(self) -> Need | None:
+        """Name the first thing this dock needs and does not have."""
+        workspace = self.workspace
+        have = {
+            "slide": workspace.has_slide or workspace.encoding is not None,
+            "encoding": workspace.encoding is not None and workspace.encoding.complete,
+            "atlas": workspace.atlas is not None,
+        }
+        for need in self.needs:
+            if not have[need]:
+                return need
+        return None
+
+    def refresh(self, *_: object) -> None:
+        """Show the state the workspace is in."""
+        if self._closed:
+            return
+        self.atlas_line.describe(self.workspace.atlas, self.workspace.encoding)
+        missing = self.missing()
+        self._pages.setCurrentIndex(0 if missing in ("slide", "encoding") else 1)
+        self._footer_box.setVisible(missing not in ("slide", "encoding"))
+        if missing == "slide":
+            self._empty.show_no_slide()
+        elif missing == "encoding":
+            self._empty.show_not_encoded()
+        self._content.setEnabled(missing != "atlas")
+        self.primary.setEnabled(missing is None)
+        if missing == "atlas":
+            self.strip.say(
+                "caution",
+                "No atlas yet: open the demo atlas, or build one.",
+                actions=self.no_atlas_actions(),
+                key="no atlas",
+            )
+        else:
+            self.strip.clear("no atlas")
+        self.on_state()
+
+    def no_atlas_actions(self) -> list[tuple[str, Callable[[], object]]]:
+        """Buttons of the strip that says there is no atlas."""
+        return [
+            ("Open demo atlas", self.atlases.open_demo),
+            ("Build...", self.atlases.choose_and_build),
+        ]
+
+    # -- jobs -----------------------------------------------------------------------------------
+
+    def run(
+        self,
+        work: Job[T] | Callable[[], T],
+        on_result: Callable[[T], object],
+        doing: str,
+        *,
+        on_progress: Callable[[Progress], object] | None = None,
+        on_failure: Callable[[Failure], object] | None = None,
+        on_stopped: Callable[[Progress | None], object] | None = None,
+        lane: str = "main",
+        quiet: bool = False,
+    ) -> None:
+        """Do work in a thread, showing progress after 0.3 s.
+
+        A newer job in the same lane replaces the older one, whose answer is
+        then dropped. Callbacks run on the main thread and not after the dock
+        closed.
+
+        Parameters
+        ----------
+        work : job generator or callable
+            What to do; it must not touch the viewer, Qt or the workspace.
+        on_result : callable
+            Receives the result.
+        doing : str
+            What the strip says ("Predicting").
+        on_progress : callable, optional
+            Receives every report as well.
+        on_failure : callable, optional
+            Called after the red strip was shown.
+        on_stopped : callable, optional
+            Called with the last report after a Cancel; without it the strip
+            says "Stopped."
+        lane : str
+            Jobs in one lane replace each other.
+        quiet : bool
+            Show no progress (for work under a second).
+        """
+        if not self._closed:
+            self._desk.run(
+                work,
+                on_result,
+                doing,
+                on_progress=on_progress,
+                on_failure=on_failure,
+                on_stopped=on_stopped,
+                lane=lane,
+                quiet=quiet,
+            )
+
+    def is_running(self, lane: str | None = None) -> bool:
+        """Whether this dock is at work."""
+        return self._desk.is_running(lane)
+
+    def cancel(self, lane: str = "main") -> None:
+        """Cancel the job in `lane`; what it finished is kept."""
+        self._desk.cancel(lane)
+
+    def show_failure(self, failure: Failure) -> None:
+        """Say in red what went wrong."""
+        self._desk.show_failure(failure)
+
+    def mark_stale(self, update: Callable[[], object]) -> None:
+        """Say in amber that the result on show belongs to earlier settings."""
+        self.strip.say(
+            "caution",
+            "Settings changed since this result.",
+            actions=[("Update", update)],
+            key="stale",
+        )
+
+    def shut_down(self) -> None:
+        """Stop every job, wait for it, and let go of the workspace and the viewer."""
+        if self._closed:
+            return
+        self._closed = True
+        for signal, slot in self._followed:
+            signal.disconnect(slot)
+        self._followed.clear()
+        self._closing.stop()
+        self._desk.close()
+        if self._window is not None:
+            self._window.removeEventFilter(self)
+            self._window = None
+        self._leave_clicks()
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        self.atlas_line = AtlasLine()
+        self._empty = EmptyPage()
+        self._content = QWidget()
+        self.body = QVBoxLayout(self._content)
+        self.body.setContentsMargins(4, 2, 8, 2)
+        self.body.setSpacing(6)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(self._content)
+        self._scroll = scroll
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self._empty)
+        self._pages.addWidget(scroll)
+        self.strip = MessageStrip()
+        self._desk = JobDesk(self.strip, self.workspace, self)
+        self.primary = QPushButton()
+        self.primary.setProperty("haiku", "primary")
+        self.primary.clicked.connect(lambda _checked=False: self.press_primary())
+        self._footer_box = QWidget()
+        self._footer = QHBoxLayout(self._footer_box)
+        self._footer.setContentsMargins(0, 2, 0, 2)
+        self._footer.addStretch(1)
+        self._footer.addWidget(self.primary)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(4, 4, 8, 4)
+        column.setSpacing(6)
+        column.addWidget(self.atlas_line)
+        column.addWidget(self._pages, 1)
+        column.addWidget(self.strip)
+        column.addWidget(self._footer_box)
+
+    def _connect(self) -> None:
+        events = self.workspace.events
+        for signal in (events.he, events.mif, events.encoding, events.atlas):
+            self.follow(signal, self.refresh)
+        self.follow(self.viewer.events.theme, self._restyle)
+        self._restyle()
+        self._leave_clicks = follow_clicks(self.viewer)
+        self._empty.open_wanted.connect(self.slides.choose)
+        self._empty.sample_wanted.connect(self.slides.open_sample)
+        self._empty.encode_wanted.connect(lambda: self.go_to(ENCODE))
+        line = self.atlas_line
+        line.demo_wanted.connect(self.atlases.open_demo)
+        line.open_wanted.connect(self.atlases.choose)
+        line.build_wanted.connect(self.atlases.choose_and_build)
+        line.this_slide_wanted.connect(self.atlases.of_this_slide)
+        within = Qt.ShortcutContext.WidgetWithChildrenShortcut
+        for keys, slot in (("Ctrl+Return", self.primary.click), ("Esc", self._desk.cancel_all)):
+            shortcut = QShortcut(QKeySequence(keys), self)
+            shortcut.setContext(within)
+            shortcut.activated.connect(slot)
+
+    def _restyle(self, *_: object) -> None:
+        self.setStyleSheet(dock_stylesheet(self.viewer.theme))
+
+    def showEvent(self, event: Any) -> None:
+        """Watch the window the dock was put into, so that closing it stops the jobs."""
+        window = self.window()
+        if window is not self._window and not self._closed:
+            if self._window is not None:
+                self._window.removeEventFilter(self)
+            self._window = window
+            if window is not None:
+                window.installEventFilter(self)
+        super().showEvent(event)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Shut down when the window closes."""
+        if event is not None and watched is self._window:
+            # A close that the user takes back, when napari asks, is followed by no hiding.
+            if event.type() == QEvent.Type.Close:
+                self._closing.start()
+            elif event.type() == QEvent.Type.Hide and self._closing.isActive():
+                self.shut_down()
+        return super().eventFilter(watched, event)
+
+    def closeEvent(self, event: Any) -> None:
+        """Shut down when the dock itself is closed."""
+        self.shut_down()
+        super().closeEvent(event)

@@ -1,0 +1,64 @@
+"""Opening slides from the docks: image files, an encoding alone, and the sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QFileDialog
+
+from napari_haiku.viewer.layers.canvas import show_all
+from napari_haiku.viewer.slides.reading import Opened, open_files, put_slide
+from napari_haiku.viewer.slides.sample import open_sample, sample_folder
+from napari_haiku.widgets.frame.preferences import preferences
+
+if TYPE_CHECKING:
+    from napari_haiku.simulation.demo_slide import DemoSlide
+    from napari_haiku.widgets.frame.dock import HaikuDock
+
+_FILTER = (
+    "Slides (*.tif *.tiff *.svs *.ndpi *.qptiff *.mrxs *.scn *.png *.jpg *.jpeg);;All files (*)"
+)
+_LANE = "slide"
+
+
+class SlideOpening:
+    """The slide commands of one dock; reading is done in the dock's threads."""
+
+    def __init__(self, dock: HaikuDock) -> None:
+        self._dock = dock
+
+    def choose(self) -> None:
+        """Ask for one or two image files (H&E and mIF) and open them."""
+        chosen, _ = QFileDialog.getOpenFileNames(
+            self._dock, "Open slide: the H&E image, the mIF image, or both", "", _FILTER
+        )
+        if chosen:
+            self.open([Path(path) for path in chosen])
+
+    def open(self, paths: list[Path]) -> None:
+        """Open one or two image files as the slide."""
+        self._dock.run(lambda: open_files(paths), self._put, "Opening the slide", lane=_LANE)
+
+    def open_sample(self) -> None:
+        """Open the virtual tumour slide with its record, and the demo atlas."""
+
+        def put(answer: tuple[Opened, DemoSlide]) -> None:
+            opened, slide = answer
+            self._put(opened)
+            self._dock.workspace.record = dict(slide.record)
+            if self._dock.workspace.atlas is None:
+                self._dock.atlases.open_demo()
+
+        self._dock.run(
+            open_sample(sample_folder(preferences().cache)),
+            put,
+            "Opening the sample",
+            lane=_LANE,
+        )
+
+    def _put(self, opened: Opened) -> None:
+        workspace = self._dock.workspace
+        workspace.record = {}
+        put_slide(self._dock.viewer, workspace, opened)
+        show_all(self._dock.viewer)

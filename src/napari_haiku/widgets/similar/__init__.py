@@ -1,0 +1,1 @@
+"""The Similar tissue dock."""

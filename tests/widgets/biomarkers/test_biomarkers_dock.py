@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_haiku.atlas.store import Atlas
+from napari_haiku.notices import SAME_PATIENT
+from napari_haiku.viewer.biomarkers.map_layers import (
+    DIFFERENCE,
+    DOUBT,
+    MEASURED,
+    OUTSIDE,
+    PREDICTED,
+)
+from napari_haiku.viewer.layers.layer_slots import layer_in_slot
+from napari_haiku.viewer.layers.side_by_side import side_by_side_of
+from napari_haiku.widgets.biomarkers.biomarkers_dock import BiomarkersDock
+
+
+@pytest.fixture
+def dock(open_dock, workspace):
+    return open_dock(BiomarkersDock)
+
+
+@pytest.fixture
+def predicted(dock, press):
+    """The dock with a prediction, PanCK on show."""
+    press(dock)
+    dock.show_marker("PanCK")
+    return dock
+
+
+def shown(viewer, slot):
+    layer = layer_in_slot(viewer, slot)
+    return layer is not None and layer.visible
+
+
+def test_before_predicting_the_markers_are_named_and_the_button_is_blue(dock):
+    assert dock.primary.text() == "Predict"
+    assert dock.primary.isEnabled()
+    assert dock.table.shown == ["PanCK", "CD8", "DAPI", "Ki67"]
+    assert not dock.export_button.isEnabled()
+
+
+def test_without_an_atlas_the_dock_says_what_to_do(open_dock, workspace):
+    workspace.atlas = None
+    dock = open_dock(BiomarkersDock)
+    assert dock.strip.text == "No atlas yet: open the demo atlas, or build one."
+    assert not dock.primary.isEnabled()
+
+
+def test_maps_hold_the_predicted_and_measured_values(predicted, viewer, workspace):
+    result, grid = workspace.biomarkers, workspace.encoding.grid
+    column = result.markers.index("PanCK")
+    map_layer = layer_in_slot(viewer, PREDICTED)
+    values = map_layer.data[grid.rows, grid.cols]
+    np.testing.assert_allclose(values, result.shown()[:, column])
+    measured = layer_in_slot(viewer, MEASURED).data[grid.rows, grid.cols]
+    np.testing.assert_allclose(measured, workspace.encoding.expression[:, 2], rtol=1e-6)
+    assert tuple(map_layer.scale) == (100.0, 100.0)
+    assert tuple(map_layer.translate) == (50.0, 50.0)
+    assert map_layer.contrast_limits == layer_in_slot(viewer, MEASURED).contrast_limits
+
+
+def test_the_map_follows_the_tissue(predicted, workspace):
+    assert workspace.biomarkers.pearson_r["PanCK"] > 0.9
+    assert predicted.table.rows[0].marker in ("PanCK", "CD8")
+
+
+def test_unknown_tissue_has_no_value_and_is_hatched(predicted, viewer, workspace):
+    outside = workspace.biomarkers.outside_atlas
+    assert outside.any()
+    grid = workspace.encoding.grid
+    values = layer_in_slot(viewer, PREDICTED).data[grid.rows, grid.cols]
+    assert np.isnan(values[outside]).all()
+    alpha = layer_in_slot(viewer, OUTSIDE).data[..., 3]
+    patches = alpha.reshape(grid.shape[0], 8, grid.shape[1], 8).max(axis=(1, 3)) > 0
+    np.testing.assert_array_equal(patches[grid.rows, grid.cols], outside)
+    assert "unlike anything in the atlas" in predicted.notes["outside"].text()
+
+
+def test_both_puts_two_views_side_by_side_and_leaving_undoes_it(predicted, viewer):
+    views = side_by_side_of(viewer)
+    assert views.shown
+    assert viewer.canvas.grid.enabled
+    predicted.set_show("Predicted")
+    assert not views.shown
+    assert not viewer.canvas.grid.enabled
+    assert shown(viewer, PREDICTED)
+    assert not shown(viewer, MEASURED)
+
+
+def test_difference_is_predicted_minus_measured(predicted, viewer, workspace):
+    predicted.set_show("Difference")
+    result, grid = workspace.biomarkers, workspace.encoding.grid
+    column = result.markers.index("PanCK")
+    layer = layer_in_slot(viewer, DIFFERENCE)
+    wanted = result.shown()[:, column] - result.measured[:, column]
+    np.testing.assert_allclose(layer.data[grid.rows, grid.cols], wanted)
+    assert shown(viewer, DIFFERENCE)
+    assert not shown(viewer, PREDICTED)
+    assert predicted.legend.legend.title == "PanCK, predicted minus measured"
+
+
+def test_grey_and_hatch_can_be_switched_off_without_a_new_prediction(predicted, viewer):
+    before = predicted.workspace.biomarkers
+    predicted.settings.grey.setChecked(False)
+    predicted.settings.hatch.setChecked(False)
+    assert not shown(viewer, DOUBT)
+    assert not shown(viewer, OUTSIDE)
+    assert predicted.workspace.biomarkers is before
+    assert predicted.strip.text == ""
+
+
+def test_fixed_limits_start_from_those_in_force_and_are_obeyed(predicted, viewer):
+    before = layer_in_slot(viewer, PREDICTED).contrast_limits
+    predicted.settings.rule.setCurrentText("Fixed...")
+    assert predicted.settings.low.value() == pytest.approx(before[0], abs=0.01)
+    predicted.settings.high.setValue(1500.0)
+    assert layer_in_slot(viewer, PREDICTED).contrast_limits[1] == 1500.0
+    assert layer_in_slot(viewer, MEASURED).contrast_limits[1] == 1500.0
+
+
+def test_search_narrows_the_table(predicted):
+    predicted.table.find_box.setText("cd")
+    assert predicted.table.shown == ["CD8"]
+    predicted.table.find_box.clear()
+    predicted.table.group.setCurrentText("epithelium")
+    assert predicted.table.shown == ["PanCK"]
+
+
+def test_ticked_markers_are_blended(predicted, viewer):
+    predicted.table.set_ticked("CD8", True)
+    assert predicted.blend.isVisible()
+    predicted.blend.setChecked(True)
+    names = [layer.name for layer in viewer.layers if layer.visible]
+    assert "PanCK predicted (yellow)" in names
+    assert "CD8 predicted (cyan)" in names
+    assert not shown(viewer, PREDICTED)
+    predicted.blend.setChecked(False)
+    assert layer_in_slot(viewer, "marker blend 1") is None
+
+
+def test_evidence_follows_the_ring(predicted, workspace):
+    assert predicted.evidence.evidence is None
+    workspace.selection = 40
+    found = predicted.evidence.evidence
+    column = workspace.biomarkers.markers.index("PanCK")
+    assert found.value == pytest.approx(float(workspace.biomarkers.values[40, column]))
+    assert found.measured == pytest.approx(float(workspace.encoding.expression[40, 2]), rel=1e-5)
+    assert len(found.neighbours) == 50
+    assert [tile.row for tile in predicted.evidence.tiles] == [n.row for n in found.neighbours[:5]]
+    predicted.show_marker("CD8")
+    assert predicted.evidence.evidence.marker == "CD8"
+
+
+def test_evidence_names_patients_by_pseudonym_only(predicted, workspace):
+    workspace.selection = 40
+    predicted.evidence.tiles[0].clicked.emit(predicted.evidence.tiles[0].row)
+    told = predicted.evidence.told.text()
+    assert told.startswith("P")
+    assert "patient " not in told
+
+
+def test_a_changed_setting_marks_the_result_stale_and_leaves_it(predicted, viewer):
+    values = layer_in_slot(viewer, PREDICTED).data.copy()
+    predicted.neighbours.setValue(10)
+    assert predicted.strip.text == "Settings changed since this result."
+    assert predicted.primary.text() == "Predict"
+    assert predicted.legend.legend.title.endswith("(before the change)")
+    np.testing.assert_array_equal(layer_in_slot(viewer, PREDICTED).data, values)
+
+
+def test_predicting_again_clears_the_stale_mark(predicted, press):
+    predicted.neighbours.setValue(10)
+    result = press(predicted)
+    assert result.request.k == 10
+    assert predicted.strip.text == ""
+    assert predicted.primary.text().startswith("Find niches")
+
+
+def test_only_a_region_can_be_predicted(dock, press, workspace):
+    dock.region_um = (600.0, 0.0, 1200.0, 800.0)
+    result = press(dock)
+    assert len(result) == 48
+    assert (workspace.encoding.centres_um[result.rows, 0] >= 600).all()
+    workspace.selection = 0
+    assert dock.evidence.evidence.headline.endswith("this patch was not predicted")
+
+
+def test_a_same_patient_answer_is_labelled(dock, press, workspace, stores, tmp_path):
+    from napari_haiku.atlas.build import build_atlas
+    from napari_haiku.jobs import run_job
+
+    run_job(build_atlas([stores.encoding], tmp_path / "own"))
+    workspace.within_patient_um = 300.0
+    workspace.atlas = Atlas.open(tmp_path / "own")
+    press(dock)
+    assert dock.notes["same patient"].isVisible()
+    assert dock.notes["same patient"].text() == SAME_PATIENT
+
+
+def test_a_model_that_saw_the_image_is_owned_up_to(dock, press, workspace, monkeypatch):
+    fingerprint = workspace.encoding.image_fingerprints["he"]
+    card = {"training_images": [{"fingerprint": fingerprint, "region_um": None}]}
+    monkeypatch.setattr(workspace.model, "card", card)
+    press(dock)
+    expected = "The model was trained on this image; agreement here is flattering."
+    assert dock.notes["seen"].text() == expected
+
+
+def test_another_models_atlas_is_refused_in_one_sentence(dock, qtbot, workspace, monkeypatch):
+    monkeypatch.setitem(workspace.atlas.description["model"], "fingerprint", "other")
+    dock.primary.click()
+    qtbot.waitUntil(lambda: dock.strip.state == "failed", timeout=60_000)
+    assert "made with another model" in dock.strip.text
+    assert workspace.biomarkers is None
+
+
+def test_another_slide_takes_the_maps_away(predicted, viewer, workspace):
+    workspace.open_encoding(None)
+    assert layer_in_slot(viewer, PREDICTED) is None
+    assert not viewer.canvas.grid.enabled
+    assert predicted.evidence.evidence is None
+
+
+def test_export_writes_tables_and_maps(predicted, qtbot, workspace, tmp_path):
+    predicted.export(tmp_path)
+    qtbot.waitUntil(lambda: workspace.saved is not None, timeout=60_000)
+    assert workspace.saved == tmp_path / "p0.biomarkers"
+    assert (workspace.saved / "predictions.parquet").is_file()
+    assert (workspace.saved / "maps.ome.zarr").is_dir()
+
+
+def test_closing_the_dock_in_the_middle_is_safe(dock, qtbot):
+    dock.primary.click()
+    dock.close()
+    assert not dock.is_running()

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_haiku.atlas.store import Atlas
+from napari_haiku.notices import ASSOCIATION
+from napari_haiku.viewer.biomarkers.map_layers import OUTSIDE
+from napari_haiku.viewer.counterfactual.shift_layers import SHIFT
+from napari_haiku.viewer.layers.layer_slots import layer_in_slot
+from napari_haiku.widgets.counterfactual.counterfactual_dock import CounterfactualDock
+from napari_haiku.widgets.counterfactual.edit_section import EditSection
+
+
+@pytest.fixture
+def dock(open_dock, workspace):
+    return open_dock(CounterfactualDock)
+
+
+@pytest.fixture
+def answered(dock, press):
+    """The dock after asking about stage IV, answering no further edit by itself."""
+    dock.set_field("stage", "IV")
+    press(dock)
+    dock.live.setChecked(False)
+    return dock
+
+
+def stage_box(dock):
+    return dock.edit.form.boxes["stage"]
+
+
+def test_the_notice_is_always_there(dock):
+    assert dock.notice.text() == ASSOCIATION
+    assert dock.notice.isVisible()
+
+
+def test_choices_carry_the_patients_that_have_them(dock):
+    box = stage_box(dock)
+    texts = [box.itemText(i) for i in range(box.count())]
+    assert texts[:3] == ["I (3 patients)", "II (4 patients)", "IV (4 patients)"]
+    assert box.currentText() == "II (4 patients)"
+
+
+def test_nothing_can_be_asked_before_a_field_changed(dock):
+    assert dock.primary.text() == "Show shift"
+    assert not dock.primary.isEnabled()
+    assert dock.support_text.text() == "Change a field to ask."
+
+
+def test_a_changed_field_is_marked_and_can_be_undone(dock):
+    dock.set_field("stage", "IV")
+    assert stage_box(dock).property("changed") is True
+    assert dock.edit.form.labels["stage"].text() == "\N{BLACK CIRCLE} Stage"
+    assert "<s>II</s>" in dock.edit.caption.text()
+    assert dock.support_text.text() == "4 of 11 patients carry stage IV."
+    dock.edit.undo_button.click()
+    assert dock.edits == {}
+    assert stage_box(dock).property("changed") is False
+    dock.edit.redo_button.click()
+    assert dock.edits == {"stage": "IV"}
+    dock.edit.reset_button.click()
+    assert dock.edits == {}
+
+
+def test_choosing_in_the_form_edits_the_record(dock):
+    box = stage_box(dock)
+    index = box.findData("I")
+    box.setCurrentIndex(index)
+    box.activated.emit(index)
+    assert dock.edits == {"stage": "I"}
+
+
+def test_another_value_can_be_typed(dock, qtbot):
+    box = stage_box(dock)
+    index = box.findText("another value...")
+    box.setCurrentIndex(index)
+    box.activated.emit(index)
+    qtbot.keyClicks(box.lineEdit(), "III")
+    qtbot.keyClick(box.lineEdit(), Qt.Key.Key_Return)
+    assert dock.edits == {"stage": "III"}
+    assert stage_box(dock).currentText() == "III (0 patients)"
+    assert stage_box(dock).is_greyed("III")
+    assert not stage_box(dock).is_greyed("IV")
+
+
+def test_shift_map_holds_the_shift_of_each_patch(answered, viewer, workspace):
+    answered.show_marker("PanCK")
+    result, grid = workspace.counterfactual, workspace.encoding.grid
+    layer = layer_in_slot(viewer, SHIFT)
+    column = result.markers.index("PanCK")
+    np.testing.assert_allclose(layer.data[grid.rows, grid.cols], result.shown()[:, column])
+    assert layer.name == "PanCK shift: Stage IV"
+    assert layer.contrast_limits[0] == -layer.contrast_limits[1]
+    assert layer_in_slot(viewer, OUTSIDE).visible
+    assert answered.answer.legend.legend.title == (
+        "PanCK shift, stage II to stage IV, SD of the atlas"
+    )
+
+
+def test_a_long_record_folds_to_what_changed_once_the_answer_is_there(qtbot):
+    section = EditSection()
+    qtbot.addWidget(section)
+    fields = [f"field {i}" for i in range(9)]
+    section.show_fields({field: {"a": 3, "b": 2} for field in fields})
+    section.start_from(dict.fromkeys(fields, "a"))
+    section.set_field("field 3", "b")
+    section.show()
+    assert all(box.isVisible() for box in section.form.boxes.values())
+    section.fold(True)
+    visible = [field for field, box in section.form.boxes.items() if box.isVisible()]
+    assert visible == ["field 3"]
+    assert section.unfold_button.text() == "All 9 fields"
+    section.unfold_button.click()
+    assert all(box.isVisible() for box in section.form.boxes.values())
+    assert not section.unfold_button.isVisible()
+    section.fold(True)
+    section.reset()
+    assert all(box.isVisible() for box in section.form.boxes.values())
+
+
+def test_chart_rows_are_sorted_and_a_click_maps_them(answered, qtbot, viewer):
+    rows = answered.answer.chart.rows
+    shifts = [row.shift for row in rows]
+    assert shifts == sorted(shifts, reverse=True)
+    where = answered.answer.chart.row_centre("CD8").toPoint()
+    qtbot.mouseClick(answered.answer.chart, Qt.MouseButton.LeftButton, pos=where)
+    assert layer_in_slot(viewer, SHIFT).name.startswith("CD8 shift")
+    assert answered.workspace.marker == "CD8"
+
+
+def test_a_cell_changes_niche_and_marker(answered, qtbot, viewer):
+    cells = answered.answer.cells
+    where = cells.cell_centre(2, "PanCK").toPoint()
+    qtbot.mouseClick(cells, Qt.MouseButton.LeftButton, pos=where)
+    assert answered.answer.niche.currentData() == 2
+    assert layer_in_slot(viewer, SHIFT).name.startswith("PanCK shift")
+
+
+def test_support_is_told_with_gauge_and_sentence(answered, workspace):
+    support = workspace.counterfactual.support
+    assert support.patients == 4
+    assert answered.gauge.support is support
+    assert answered.gauge.step == 1
+    assert answered.support_text.text() == support.sentence
+
+
+def test_a_further_edit_makes_the_answer_stale_and_back_again_fresh(answered):
+    answered.set_field("stage", "I")
+    assert answered.strip.text == "Settings changed since this result."
+    assert answered.primary.text() == "Show shift"
+    answered.undo()
+    assert answered.strip.text == ""
+    assert answered.primary.text() == "Report..."
+
+
+def test_a_quick_answer_is_renewed_by_itself(answered, qtbot, workspace):
+    answered._last_run_s = 0.1
+    answered.live.setChecked(True)
+    with qtbot.waitSignal(answered.finished, timeout=120_000):
+        answered.set_field("stage", "I")
+    assert workspace.counterfactual.edit.after == {"stage": "I"}
+
+
+def test_a_one_patient_atlas_refuses_in_one_sentence(open_dock, qtbot, workspace, stores):
+    workspace.atlas = Atlas.open(stores.one_patient)
+    dock = open_dock(CounterfactualDock)
+    dock.set_field("stage", "IV")
+    assert dock.support_text.text() == "0 of 1 patients carry stage IV."
+    dock.primary.click()
+    qtbot.waitUntil(lambda: dock.strip.state == "failed", timeout=60_000)
+    assert dock.strip.text == (
+        "The atlas has no patient with stage IV, so it cannot say what would shift."
+    )
+    assert workspace.counterfactual is None
+
+
+def test_a_slide_without_record_says_what_to_do(open_dock, workspace, monkeypatch):
+    monkeypatch.setitem(workspace.encoding._attributes, "record", {})
+    dock = open_dock(CounterfactualDock)
+    assert dock.edit.form.fields == ()
+    assert dock.edit.no_fields.isVisible()
+
+
+def test_the_report_is_written_beside_its_tables(answered, qtbot, workspace, tmp_path):
+    answered.write_report(tmp_path)
+    qtbot.waitUntil(lambda: workspace.saved is not None, timeout=120_000)
+    folder = tmp_path / "p0.counterfactual"
+    assert (folder / "shifts.csv").is_file()
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert ASSOCIATION in page
+    assert "patient 1" not in page
+
+
+def test_another_slide_takes_the_answer_away(answered, viewer, workspace):
+    workspace.open_encoding(None)
+    assert layer_in_slot(viewer, SHIFT) is None
+    assert not answered.answer.isVisible()
+    assert answered.edits == {}

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from qtpy.QtCore import Qt
+from slides_in_memory import he_image
+
+from napari_haiku.encoding.store import Encoding
+from napari_haiku.viewer.layers.layer_slots import layer_in_slot
+from napari_haiku.viewer.slides.reading import Opened, put_slide
+from napari_haiku.widgets.encode.encode_dock import EncodeDock
+
+PATIENCE_MS = 60_000
+
+
+@pytest.fixture
+def slide(stores, tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_haiku.model.loading.load_model", lambda *_a, **_k: stores.model)
+    return [tmp_path / shutil.copy(path, tmp_path) for path in (stores.he, stores.mif)]
+
+
+@pytest.fixture
+def dock(qtbot, open_dock, slide):
+    dock = open_dock(EncodeDock)
+    dock.slides.open(slide)
+    qtbot.waitUntil(lambda: dock.ready, timeout=PATIENCE_MS)
+    return dock
+
+
+def encode(qtbot, dock):
+    dock.primary.click()
+    qtbot.waitUntil(lambda: dock.workspace.encoding is not None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not dock.is_running(), timeout=PATIENCE_MS)
+
+
+def test_before_it_starts_it_says_how_many_how_long_and_where(dock, slide):
+    assert dock.strip.text.startswith("96 patches, ")
+    assert "beside the image" in dock.strip.text
+    assert dock.primary.text() == "Encode"
+    assert dock.output.text() == str(slide[0].parent / "p0_he.haiku.zarr")
+    assert layer_in_slot(dock.viewer, "patches").visible
+    assert not list(slide[0].parent.glob("*.zarr"))
+
+
+def test_images_markers_and_sizes_are_found_by_themselves(dock):
+    choice = dock.slide.choice
+    assert [choice.combos[m].currentText() for m in ("he", "mif")] == ["p0_he", "p0_mif"]
+    assert choice.sizes["he"].box.value() == 1.0
+    assert choice.sizes["he"].source.text() == "from the file; images overlap 100 %"
+    assert dock.slide.table.choices() == ["DAPI", "CD8", "PanCK", "Ki67"]
+    assert dock.how.why.text().startswith("CPU")
+
+
+def test_encoding_ends_with_the_encoding_in_place(qtbot, dock, slide):
+    dock.workspace.record = {"patient_id": "C01", "stage": "II"}
+    qtbot.waitUntil(lambda: dock.ready, timeout=PATIENCE_MS)
+    encode(qtbot, dock)
+    assert dock.strip.text.startswith("Encoded. 96 patches in ")
+    assert dock.primary.text().startswith("Find similar tissue")
+    encoding = Encoding.open(slide[0].parent / "p0_he.haiku.zarr")
+    assert encoding.complete
+    assert encoding.record == {"stage": "II"}
+    assert dock.workspace.encoding.path == encoding.path
+    assert dock.workspace.saved == encoding.path
+
+
+def test_the_same_slide_again_is_found_and_nothing_is_redone(qtbot, dock, slide):
+    encode(qtbot, dock)
+    written = {p: p.stat().st_mtime_ns for p in slide[0].parent.rglob("*") if p.is_file()}
+    dock.workspace.open_slide(None, None)
+    dock.slides.open(slide)
+    qtbot.waitUntil(lambda: dock.workspace.encoding is not None, timeout=PATIENCE_MS)
+    assert dock.strip.text.startswith("Found your encoding of ")
+    assert {p: p.stat().st_mtime_ns for p in written} == written
+
+
+def test_other_patches_make_the_encoding_stale_and_go_to_a_new_place(qtbot, dock, slide):
+    encode(qtbot, dock)
+    dock.how.patch.setValue(200)
+    dock.how.step.setValue(200)
+    qtbot.waitUntil(lambda: dock.strip.state == "caution", timeout=PATIENCE_MS)
+    assert "Settings changed" in dock.strip.text
+    assert dock.workspace.encoding is not None
+    qtbot.mouseClick(dock.strip.buttons[0], Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: dock.ready, timeout=PATIENCE_MS)
+    encode(qtbot, dock)
+    assert dock.workspace.encoding.path.name == "p0_he-2.haiku.zarr"
+    assert Encoding.open(slide[0].parent / "p0_he.haiku.zarr").n_patches == 96
+
+
+def test_a_markers_change_is_taken_and_a_double_one_refused(qtbot, dock):
+    rows = {dock.slide.table.item(r, 0).text(): r for r in range(4)}
+    dock.slide.table.item(rows["Ki67"], 1).setText("CD8")
+    assert "both CD8" in dock.strip.text
+    assert dock.workspace.mif.used_markers == ("DAPI", "CD8", "PanCK", "Ki67")
+    dock.slide.table.item(rows["Ki67"], 1).setText("leave out")
+    qtbot.waitUntil(
+        lambda: dock.workspace.mif.used_markers == ("DAPI", "CD8", "PanCK"), timeout=PATIENCE_MS
+    )
+
+
+def test_a_missing_pixel_size_is_asked_for_and_then_used(qtbot, open_dock, viewer, slide):
+    dock = open_dock(EncodeDock)
+    put_slide(viewer, dock.workspace, Opened.of(he_image(pixel=None), None))
+    qtbot.waitUntil(lambda: dock.strip.state == "caution", timeout=PATIENCE_MS)
+    assert dock.strip.text.startswith("This file does not say how large a pixel is.")
+    assert not dock.primary.isEnabled()
+    box = dock.slide.choice.sizes["he"].box
+    assert box.property("missing") is True
+    box.setValue(0.5)
+    qtbot.waitUntil(lambda: dock.workspace.he.pixel_size_um == 0.5, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: len(viewer.layers) > 0, timeout=PATIENCE_MS)
+    assert tuple(layer_in_slot(viewer, "he").scale) == (0.5, 0.5)
+    assert dock.slide.choice.sizes["he"].source.text() == "typed by you"
+
+
+def test_layers_that_vanish_do_not_close_the_slide(qtbot, dock, viewer):
+    he = dock.workspace.he
+    viewer.layers.clear()
+    qtbot.wait(150)
+    assert dock.workspace.he is he
+    assert dock.slide.choice.combos["he"].currentText() == "p0_he"
+
+
+def test_a_folder_that_is_no_image_is_one_sentence(qtbot, open_dock, tmp_path):
+    dock = open_dock(EncodeDock)
+    bad = tmp_path / "cut.ome.tif"
+    bad.write_bytes(b"II*\0")
+    dock.slides.open([bad])
+    qtbot.waitUntil(lambda: dock.strip.state == "failed", timeout=PATIENCE_MS)
+    assert "cut.ome.tif" in dock.strip.text
+    assert "\n" not in dock.strip.text
