@@ -51,11 +51,14 @@ def test_levels_need_enough_slides() -> None:
     from napari_haiku.model.compact.network import CompactNetwork
 
     network = CompactNetwork(CompactConfig("t", PANEL, he_width=4, dim=8))
-    set_marker_levels(network, [_slide(i) for i in range(5)])
+    set_marker_levels(network, [_slide(i) for i in range(5)], 6)
     assert network.mif.level_spread.tolist() == [0, 0, 0]
-    set_marker_levels(network, [_slide(i, 60.0 + 5 * i) for i in range(25)])
+    set_marker_levels(network, [_slide(i, 60.0 + 5 * i) for i in range(25)], 6)
     spread = network.mif.level_spread
     assert spread[0] == 0
     assert spread[1] > 0.1, "CD8 has wider and narrower slides"
     assert spread[2] > 0
     assert abs(float(network.mif.level_mean[2]) - np.log(50)) < 1e-5
+    means = network.mif.mean_mean[network.marker_ids(("CD8", "DAPI"))].detach().numpy()
+    wanted = np.log(np.array([0.4, 0.5]) * 0.5 + 0.02)
+    np.testing.assert_allclose(means, wanted, atol=0.1)

@@ -112,3 +112,18 @@ def test_chunks_change_no_more_than_the_batch_norm(home: Path) -> None:
 def test_what_is_no_model_is_told(home: Path) -> None:
     with pytest.raises(HaikuError, match="no model folder"):
         run_job(train(_request(home, "m", start_from="nowhere")))
+
+
+def test_a_finer_he_tower_begins_with_the_later_convolutions(home: Path) -> None:
+    run_job(train(_request(home, "finer", he_zoom=2, steps=1, learning_rate=1e-9)))
+    before, after = _load(home / "first"), _load(home / "finer")
+    assert after.network.config.he_zoom == 2
+    old = before.network.he.features[1][0].weight
+    torch.testing.assert_close(after.network.he.features[2][0].weight, old, atol=2e-3, rtol=0)
+
+
+def test_closed_form_text_with_record_coordinates_trains_and_loads(home: Path) -> None:
+    run_job(train(_request(home, "closed", text_method="discriminant", record_dim=4)))
+    model = _load(home / "closed")
+    assert model.dim == 20
+    assert model.encode_text_heads(["stage: I"]).shape == (2, 1, 20)

@@ -58,6 +58,6 @@ def vary_range(log_range: Tensor, generator: torch.Generator) -> Tensor:
     generator : torch.Generator
     """
     n = len(log_range)
-    shifted = log_range + 0.15 * torch.randn(log_range.shape, generator=generator)
+    shifted = log_range + 0.05 * torch.randn(log_range.shape, generator=generator)
     withheld = torch.rand(n, 1, generator=generator) < 0.25
     return shifted.masked_fill(withheld, torch.nan)

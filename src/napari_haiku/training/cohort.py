@@ -114,7 +114,15 @@ def _prepare(
 ) -> TrainingSlide:
     region = config.regions_um.get(entry.slide_id)
     files = [file for file in (entry.he, entry.mif, entry.markers) if file is not None]
-    settings = [FORM, list(region or ()), sizes.pixel_size_um, sizes.cell_px, sizes.patch_px]
+    settings: list[object] = [
+        FORM,
+        list(region or ()),
+        sizes.pixel_size_um,
+        sizes.cell_px,
+        sizes.patch_px,
+    ]
+    if sizes.he_zoom > 1:
+        settings.append(sizes.he_zoom)
     who = {
         "slide_id": entry.slide_id,
         "patient_id": entry.patient_id,

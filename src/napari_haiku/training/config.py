@@ -12,7 +12,20 @@ from napari_haiku.errors import HaikuError
 
 Box = tuple[float, float, float, float]
 PRECISIONS = ("fp32", "bf16")
-_TEXT = frozenset({"text_steps", "text_batch", "text_rank", "dropped_fields", "seed"})
+_TEXT = frozenset(
+    {
+        "text_steps",
+        "text_batch",
+        "text_rank",
+        "text_method",
+        "text_ridge",
+        "text_beyond_he",
+        "record_dim",
+        "dropped_fields",
+        "seed",
+    }
+)
+TEXT_METHODS = ("contrast", "discriminant")
 _CARD = frozenset({"name", "placebo_fields", "twin_fields", "credit", "licence", "data"})
 # Fewer patches than this at a time and a chunk could hold a single one.
 SMALLEST_CHUNK = 4
@@ -79,12 +92,25 @@ class TrainConfig:
     twin_fields : mapping
         Twin -> field of the record that it copies the spread of, carrying no
         information either; see ``simulation/neutral.py``.
+    he_width, he_zoom, dim : int
+        Sizes of a model made from chance; see ``model/compact/config.py``.
     dropped_fields : float
         Chance that a field is left out of a training caption, so that the model
         also understands records with gaps.
+    text_method : str
+        ``"contrast"``: optimiser steps that match captions with patches and
+        slides; ``"discriminant"``: in closed form, for cohorts with both images,
+        the way in which a record moves tissue beyond what its H&E shows.
     text_steps, text_batch, text_rank : int
-        Optimiser steps of a text head, patients in each, and the number of
-        dimensions in which captions may differ.
+        For contrast: optimiser steps of a text head (0: no text tower, whatever
+        the method), patients in each, and the number of dimensions in which
+        captions may differ.
+    text_ridge, text_beyond_he : float
+        For the discriminant: the ridge of the captions' features, in patients,
+        and how much of what H&E tells of the mIF is taken off first (0 to 1).
+    record_dim : int
+        For the discriminant: coordinates of their own in which H&E is compared
+        with captions; see ``training/text_discriminant.py``.
     text_heads : int
         Text heads refitted on bootstraps of the training patients, for the
         inference of counterfactuals; 0 leaves them out.
@@ -127,11 +153,16 @@ class TrainConfig:
     twin_fields: Mapping[str, str] = field(default_factory=dict)
     dropped_fields: float = 0.25
     he_width: int = 32
+    he_zoom: int = 1
     dim: int = 256
     threads: int = 0
     text_steps: int = 1500
     text_batch: int = 256
     text_rank: int = 12
+    text_method: str = "contrast"
+    text_ridge: float = 200.0
+    text_beyond_he: float = 1.0
+    record_dim: int = 0
     text_heads: int = 16
     credit: str = ""
     licence: str = ""
@@ -230,6 +261,9 @@ def check_config(config: TrainConfig) -> None:
             raise HaikuError(
                 f"'{name}' cannot be {getattr(config, name)}: give a number from {lowest} on."
             )
+    if config.he_zoom not in (1, 2):
+        raise HaikuError(f"'he_zoom' cannot be {config.he_zoom}: give 1 or 2.")
+    _check_text(config)
     if 0 < config.chunk < SMALLEST_CHUNK:
         raise HaikuError(
             f"'chunk' cannot be {config.chunk}: give at least {SMALLEST_CHUNK} patches at a time, "
@@ -265,3 +299,16 @@ def _same_kind(value: object, default: object) -> bool:
     if isinstance(default, int):
         return isinstance(value, int) and value >= 0
     return isinstance(value, str)
+
+
+def _check_text(config: TrainConfig) -> None:
+    if config.text_method not in TEXT_METHODS:
+        raise HaikuError(
+            f"'text_method' cannot be '{config.text_method}': choose {' or '.join(TEXT_METHODS)}."
+        )
+    if config.text_ridge <= 0 or not 0 <= config.text_beyond_he <= 1:
+        raise HaikuError("'text_ridge' must be above 0, and 'text_beyond_he' from 0 to 1.")
+    if config.record_dim < 0 or config.record_dim == 1:
+        raise HaikuError(f"'record_dim' cannot be {config.record_dim}: give 0, or 2 or more.")
+    if config.record_dim and config.text_method != "discriminant":
+        raise HaikuError("'record_dim' needs 'text_method' to be 'discriminant'.")

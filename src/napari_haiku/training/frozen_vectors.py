@@ -59,12 +59,11 @@ class FrozenVectors:
     ) -> Tensor:
         network = self._network
         device = network.mif.summary.device
-        cell, patch = network.config.cell_px, network.config.patch_px
-        side = patch // cell
+        side = network.config.patch_px // network.config.cell_px
         if self._modality == "he":
             he = np.stack(
                 [
-                    slide.he[row * cell : row * cell + patch, col * cell : col * cell + patch]
+                    slide.he_patch(row, col, side)
                     for (_, row, col), slide in some
                     if slide.he is not None
                 ]

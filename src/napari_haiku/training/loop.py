@@ -96,7 +96,12 @@ def _train_compact(
 ) -> Generator[Progress, None, TrainResult]:
     config, output = request.config, request.output
     sizes = CompactConfig(
-        name=config.name, markers=vocabulary(), he_width=config.he_width, dim=config.dim
+        name=config.name,
+        markers=vocabulary(),
+        he_width=config.he_width,
+        he_zoom=config.he_zoom,
+        record_dim=config.record_dim,
+        dim=config.dim,
     )
     if start is not None:
         sizes = start_sizes(start, sizes)
@@ -128,7 +133,7 @@ def _train_compact(
     torch.manual_seed(config.seed)
     network = CompactNetwork(sizes)
     network.he.to(memory_format=torch.channels_last)
-    set_marker_levels(network, learnt_from)
+    set_marker_levels(network, learnt_from, sizes.patch_px // sizes.cell_px)
     if start is not None:
         fill_from(network, start)
     if config.tune:

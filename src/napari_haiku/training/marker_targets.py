@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_haiku.training.marker_levels import patch_means
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -79,25 +81,15 @@ class MarkerTargets:
 
 def _describe(slides: list[CachedSlide], side: int) -> _Panel:
     step = max(1, len(slides) // _SLIDES)
-    means = np.concatenate([_patch_means(slide, side) for slide in slides[::step]])
+    means = np.concatenate(
+        [_stored(patch_means(slide, side), slide.scaling) for slide in slides[::step]]
+    )
     spans = np.stack([np.exp(s.scaling.log_range) for s in slides[::step] if s.scaling is not None])
     floor = _FLOOR * np.nanmedian(np.where(np.isfinite(spans), spans, np.nan), 0)
     floor = np.where(np.isfinite(floor) & (floor > 0), floor, 1.0)
     both = _both(means, floor)
     spread = both.std(0)
     return _Panel(floor, both.mean(0), np.where(spread > 0, spread, 1.0))
-
-
-def _patch_means(slide: CachedSlide, side: int) -> NDArray[np.float64]:
-    """Means of the patches of a coarse grid, those without tissue left out; (n, c)."""
-    assert slide.cells is not None  # noqa: S101  asked by the caller
-    rows, columns = slide.shape[0] // side, slide.shape[1] // side
-    maps = np.asarray(slide.cells[:, 0, : rows * side, : columns * side], np.float32)
-    means = maps.reshape(len(maps), rows, side, columns, side).mean((2, 4), dtype=np.float64)
-    at = np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), -1)
-    corners = at.reshape(-1, 2) * side
-    tissue = slide.tissue_share(corners[:, 0], corners[:, 1], side) > 0
-    return _stored(means.reshape(len(maps), -1).T[tissue], slide.scaling)
 
 
 def _stored(scaled: NDArray[np.float64], scaling: ChannelScaling | None) -> NDArray[np.float64]:

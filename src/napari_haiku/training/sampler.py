@@ -135,16 +135,14 @@ class BatchSampler:
         return chosen
 
     def _cut(self, chosen: list[CachedSlide], rng: np.random.Generator, cohort: str) -> Batch:
-        cell, patch = self._cell, self._patch
-        side = patch // cell
+        side = self._patch // self._cell
         he, cells, places = [], [], []
         for slide in chosen:
             row, column = _place(slide, side, rng, side if self._on_grid else 1)
             places.append((row, column))
             turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
             if slide.he is not None:
-                y, x = row * cell, column * cell
-                he.append(_turned(slide.he[y : y + patch, x : x + patch], turns, mirrored, (0, 1)))
+                he.append(_turned(slide.he_patch(row, column, side), turns, mirrored, (0, 1)))
             if slide.cells is not None:
                 part = slide.cells[:, :, row : row + side, column : column + side]
                 cells.append(_turned(part, turns, mirrored, (2, 3)))

@@ -174,8 +174,7 @@ def _read_slide(
     """Read both image vectors and the marker targets of some patches."""
     assert slide.he is not None  # noqa: S101  asked by the caller
     assert slide.cells is not None  # noqa: S101
-    cell, patch = network.config.cell_px, network.config.patch_px
-    side = patch // cell
+    side = network.config.patch_px // network.config.cell_px
     ids = network.marker_ids(slide.markers)
     ranges = None if slide.scaling is None else torch.from_numpy(slide.scaling.log_range)
     if ranges is not None:
@@ -184,9 +183,7 @@ def _read_slide(
     z = []
     for start in range(0, len(corners), _AT_ONCE):
         some = corners[start : start + _AT_ONCE]
-        he = np.stack(
-            [slide.he[r * cell : r * cell + patch, c * cell : c * cell + patch] for r, c in some]
-        )
+        he = np.stack([slide.he_patch(r, c, side) for r, c in some])
         cells = np.stack(
             [slide.cells[:, :, r : r + side, c : c + side] for r, c in some], dtype=np.float32
         )

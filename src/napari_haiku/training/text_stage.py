@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_haiku.jobs import Progress
 from napari_haiku.model.compact.text_heads import TextHeads
 from napari_haiku.storage import write_bytes
+from napari_haiku.training.text_discriminant import Discriminant
 from napari_haiku.training.text_heads import FittedHead, fit_head
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from napari_haiku.jobs import Progress
     from napari_haiku.model.compact.network import CompactNetwork
     from napari_haiku.training.config import TrainConfig
     from napari_haiku.training.text_cases import TextCases
+    from napari_haiku.training.text_discriminant import RecordCoordinates
 
 FOLDER = "text_heads"
 
@@ -44,13 +46,19 @@ def fit_text(
     """
     heads = []
     stamp = _stamp(network, cases, config)
+    coordinates = None
+    if config.record_dim:
+        coordinates = Discriminant(cases, config, seed=0, resample=False).coordinates()
+        with torch.no_grad():
+            network.record.weight.copy_(torch.from_numpy(coordinates.weight))
+            network.record.bias.copy_(torch.from_numpy(coordinates.bias))
     for number in range(config.text_heads + 1):
         file = output / FOLDER / stamp / f"head_{number:02}.npz"
         if file.is_file():
             with np.load(file) as kept:
                 head = FittedHead(kept["weight"], kept["bias"])
         else:
-            head = yield from fit_head(cases, config, seed=number, resample=number > 0)
+            head = yield from _fit(cases, config, number, coordinates)
             _keep(file, head)
         heads.append(head)
     with torch.no_grad():
@@ -62,6 +70,15 @@ def fit_text(
         np.stack([head.weight for head in heads[1:]]).astype(np.float16),
         np.stack([head.bias for head in heads[1:]]).astype(np.float16),
     )
+
+
+def _fit(
+    cases: TextCases, config: TrainConfig, number: int, coordinates: RecordCoordinates | None
+) -> Generator[Progress, None, FittedHead]:
+    if config.text_method == "contrast":
+        return (yield from fit_head(cases, config, seed=number, resample=number > 0))
+    yield Progress(number, config.text_heads + 1, "Fitting the text head", "heads")
+    return Discriminant(cases, config, seed=number, resample=number > 0).head(coordinates)
 
 
 def _stamp(network: CompactNetwork, cases: TextCases, config: TrainConfig) -> str:

@@ -46,7 +46,7 @@ class CachedSlide:
     markers : tuple of str
         Channels of `cells`; empty without mIF.
     he : ndarray of uint8, shape (y, x, 3), or None
-        H&E at the model's pixel size.
+        H&E at the pixel size of the model's H&E tower.
     cells : ndarray of float16, shape (c, 3, y, x), or None
         mIF pooled into cells; see :func:`pool_cells`.
     tissue : ndarray of float32, shape (y + 1, x + 1)
@@ -71,6 +71,13 @@ class CachedSlide:
     def shape(self) -> tuple[int, int]:
         """Cells along y and x."""
         return self.tissue.shape[0] - 1, self.tissue.shape[1] - 1
+
+    def he_patch(self, row: int, column: int, side: int) -> NDArray[np.uint8]:
+        """H&E of the square of `side` cells whose corner is given."""
+        assert self.he is not None  # noqa: S101  asked by the caller
+        cell = self.he.shape[0] // self.shape[0]
+        y, x = row * cell, column * cell
+        return self.he[y : y + side * cell, x : x + side * cell]
 
     def tissue_share(
         self, row: NDArray[np.int64], column: NDArray[np.int64], side: int
@@ -108,6 +115,8 @@ def cache_slide(
     box = _common_box(images, region_um, slide_id)
     fingerprints = [image.fingerprint for image in images]
     content = [FORM, fingerprints, box, config.pixel_size_um, config.cell_px]
+    if config.he_zoom > 1:
+        content.append(config.he_zoom)
     home = folder / hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
     if not (home / _DONE).is_file():
         home.mkdir(parents=True, exist_ok=True)
@@ -159,7 +168,7 @@ def _common_box(images: list[SlideImage], region_um: Box | None, slide_id: str) 
 def _write(
     home: Path, he: SlideImage | None, mif: SlideImage | None, box: Box, config: CompactConfig
 ) -> None:
-    pixel, cell = config.pixel_size_um, config.cell_px
+    pixel, cell, zoom = config.pixel_size_um, config.cell_px, config.he_zoom
     rows, columns = (
         int((box[end] - box[start]) / pixel) // cell * cell for start, end in ((1, 3), (0, 2))
     )
@@ -170,8 +179,8 @@ def _write(
     high: tuple[float, ...] = ()
     mask = tissue_mask(he if he is not None else mif)  # type: ignore[arg-type]
     if he is not None:
-        out = _memmap(home / "he.npy", np.uint8, (rows, columns, 3))
-        for top, band in _bands(he, box, pixel, (rows, columns)):
+        out = _memmap(home / "he.npy", np.uint8, (zoom * rows, zoom * columns, 3))
+        for top, band in _bands(he, box, pixel / zoom, (zoom * rows, zoom * columns)):
             out[top : top + band.shape[0]] = np.rint(band).clip(0, 255).astype(np.uint8)
         out.flush()
     if mif is not None:

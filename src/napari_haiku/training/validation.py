@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from napari_haiku.clinical import caption
 from napari_haiku.model.compact.preprocessing import he_normalise
@@ -97,26 +96,25 @@ def _slide_vectors(
     slide: CachedSlide,
     corners: NDArray[np.int64],
 ) -> dict[str, NDArray[np.float32]]:
-    cell, patch = network.config.cell_px, network.config.patch_px
-    side = patch // cell
+    side = network.config.patch_px // network.config.cell_px
     device = network.mif.summary.device
     out = {}
     if slide.he is not None:
-        he = np.stack(
-            [slide.he[r * cell : r * cell + patch, c * cell : c * cell + patch] for r, c in corners]
-        )
+        he = np.stack([slide.he_patch(r, c, side) for r, c in corners])
         image = he_normalise(torch.from_numpy(he).permute(0, 3, 1, 2).float() / 255)
-        out["he"] = _unit(network.he(image.to(device)))
+        out["he"] = network.embed_he(image.to(device)).cpu().numpy()
     if slide.cells is not None:
         cells = np.stack([slide.cells[:, :, r : r + side, c : c + side] for r, c in corners])
         tensor = torch.from_numpy(cells.astype(np.float32))
         ranges = None if slide.scaling is None else torch.from_numpy(slide.scaling.log_range)
         ids = network.marker_ids(slide.markers)
         ranges = None if ranges is None else ranges.to(device)
-        out["mif"] = _unit(network.mif(tensor.to(device), ids, ranges))
+        out["mif"] = network.embed_mif(tensor.to(device), ids, ranges).cpu().numpy()
     if reader is not None:
         features = torch.from_numpy(reader.read([caption(slide.record)]))
-        out["text"] = np.repeat(_unit(network.text(features.to(device))), len(corners), 0)
+        out["text"] = np.repeat(
+            network.embed_text(features.to(device)).cpu().numpy(), len(corners), 0
+        )
     return out
 
 
@@ -125,8 +123,3 @@ def _corners(slide: CachedSlide, side: int) -> NDArray[np.int64]:
     grid = np.stack(np.meshgrid(rows, columns, indexing="ij"), -1).reshape(-1, 2)
     kept: NDArray[np.int64] = grid[slide.tissue_share(grid[:, 0], grid[:, 1], side) >= MIN_TISSUE]
     return kept
-
-
-def _unit(rows: torch.Tensor) -> NDArray[np.float32]:
-    out: NDArray[np.float32] = functional.normalize(rows.float(), dim=1).cpu().numpy()
-    return out

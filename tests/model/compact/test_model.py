@@ -230,3 +230,52 @@ def test_a_model_without_caption_features_has_no_text_tower(tmp_path: Path) -> N
     assert load_model(tmp_path / "mute").modalities == {"he", "mif"}
     with pytest.raises(HaikuError, match="no text tower"):
         mute.encode_text(["colon"])
+
+
+def _made(tmp_path: Path, **sizes: int) -> CompactModel:
+    torch.manual_seed(0)
+    captions = ["colon stage two", "colon stage one"] * 2
+    words, features = learn_words(captions), learn_features(captions)
+    config = CompactConfig("tiny", tuple(MARKERS), features, he_width=4, dim=16, **sizes)
+    network = CompactNetwork(config)
+    torch.nn.init.normal_(network.text.head.weight)
+    CompactModel(network, words, {"licence": "none"}, choose_device("cpu"), "").save(tmp_path / "m")
+    return CompactModel.load(tmp_path / "m", device="cpu")
+
+
+def test_finer_he_reads_patches_of_any_pixel_size(tmp_path: Path) -> None:
+    model = _made(tmp_path, he_zoom=2)
+    vectors = model.encode_he(RNG.integers(0, 255, (2, 96, 96, 3), dtype=np.uint8), 1.04)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    fine = RNG.integers(0, 255, (2, 192, 192, 3), dtype=np.uint8)
+    assert np.abs(model.encode_he(fine, 0.52) - model.encode_he(fine[:, ::2, ::2], 1.04)).max() > 0
+
+
+def test_record_coordinates_are_he_s_alone(tmp_path: Path) -> None:
+    model = _made(tmp_path, record_dim=3)
+    with torch.no_grad():
+        model.network.record.bias.fill_(0.5)
+    he = model.encode_he(RNG.integers(0, 255, (2, 96, 96, 3), dtype=np.uint8), 1.04)
+    mif = model.encode_mif(RNG.integers(0, 255, (2, 3, 96, 96), dtype=np.uint8), MARKERS, 1.04)
+    text = model.encode_text(["colon stage two"])
+    assert model.dim == he.shape[1] == mif.shape[1] == text.shape[1] == 19
+    assert np.abs(he[:, 16:]).min() > 0
+    np.testing.assert_array_equal(mif[:, 16:], 0)
+    for rows in (he, mif, text):
+        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+
+
+def test_more_of_a_marker_moves_along_that_marker_s_direction() -> None:
+    config = CompactConfig("tiny", tuple(MARKERS), he_width=4, dim=16)
+    network = CompactNetwork(config).eval()
+    ids = network.marker_ids(("CD8",))
+    with torch.no_grad():
+        network.mif.head[-1].weight.zero_()
+        network.mif.head[-1].bias.zero_()
+        network.mif.mean_spread[ids] = 1.0
+        network.mif.by_mean.weight[ids, 5] = 2.0
+        cells = torch.full((2, 1, 3, 12, 12), 0.1)
+        cells[1] = 0.5
+        low, high = network.mif(cells, ids)
+    assert (high[5] - low[5]).item() == pytest.approx(2 * np.log(0.52 / 0.12), rel=1e-5)
+    assert (high - low).count_nonzero() == 1

@@ -31,9 +31,13 @@ class CompactConfig:
     cell_px : int
         Side, in those pixels, of the cells that the mIF tower pools first.
     dim : int
-        Length of an embedding.
+        Length of what a tower gives; an embedding is longer by `record_dim`.
     he_width, mif_width, mif_layers : int
         Widths and depths of the towers.
+    record_dim : int
+        Coordinates beside those in which H&E is compared with captions, mIF having none.
+    he_zoom : int
+        How many times finer than `pixel_size_um` the H&E is read: 1 or 2.
     """
 
     name: str
@@ -46,6 +50,8 @@ class CompactConfig:
     he_width: int = 32
     mif_width: int = 128
     mif_layers: int = 2
+    he_zoom: int = 1
+    record_dim: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of config.json."""
@@ -85,4 +91,8 @@ def _fits(key: str, value: object) -> bool:
         return isinstance(value, list) and all(isinstance(name, str) for name in value)
     if key == "pixel_size_um":
         return isinstance(value, int | float) and 0.05 <= value <= 20
+    if key == "record_dim":
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 10_000
+    if key == "he_zoom":
+        return value in (1, 2)
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 100_000

@@ -13,7 +13,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from tokenizers import Tokenizer
-from torch.nn import functional
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.model.base import TissueModel
@@ -64,7 +63,7 @@ class CompactModel(TissueModel):
         self.device = device
         self.fingerprint = fingerprint
         self.name = config.name
-        self.dim = config.dim
+        self.dim = config.dim + config.record_dim
         self.reader = CaptionReader(config.text_features)
         self.text_heads = text_heads
         self.n_text_heads = 0 if text_heads is None else len(text_heads)
@@ -107,7 +106,9 @@ class CompactModel(TissueModel):
             card,
             choose_device(device),
             fingerprint(parts[CONFIG], tensors),
-            text_heads=TextHeads.load(folder, len(config.text_features), config.dim),
+            text_heads=TextHeads.load(
+                folder, len(config.text_features), network.text.head.out_features
+            ),
         )
 
     def save(self, folder: Path) -> None:
@@ -136,8 +137,9 @@ class CompactModel(TissueModel):
 
     def _he_vectors(self, patches: NDArray[np.uint8], pixel_size: float) -> torch.Tensor:
         config = self.network.config
-        image = he_input(patches, pixel_size, config.pixel_size_um, 16)
-        return _unit(self.network.he(image.to(self.device.torch_name)))
+        fine = config.pixel_size_um / config.he_zoom
+        image = he_input(patches, pixel_size, fine, 16 * config.he_zoom)
+        return self.network.embed_he(image.to(self.device.torch_name))
 
     def _mif_vectors(
         self,
@@ -151,11 +153,11 @@ class CompactModel(TissueModel):
         cells = mif_input(scaling.apply(patches), pixel_size, config.pixel_size_um, config.cell_px)
         ids = self.network.marker_ids(markers)
         log_range = torch.from_numpy(scaling.log_range).to(ids.device)
-        return _unit(self.network.mif(cells.to(self.device.torch_name), ids, log_range))
+        return self.network.embed_mif(cells.to(self.device.torch_name), ids, log_range)
 
     def _text_vectors(self, captions: list[str]) -> torch.Tensor:
         features = torch.from_numpy(self.reader.read(captions))
-        return _unit(self.network.text(features.to(self.device.torch_name)))
+        return self.network.embed_text(features.to(self.device.torch_name))
 
     def _text_head_vectors(self, captions: list[str]) -> NDArray[np.float32]:
         if self.text_heads is None:
@@ -206,7 +208,3 @@ def _load_strictly(network: CompactNetwork, tensors: dict[str, torch.Tensor], na
 
 def _broken(folder: Path, what: str) -> HaikuError:
     return HaikuError(f"{what} in the model folder {folder.name} cannot be read: copy it again.")
-
-
-def _unit(vectors: torch.Tensor) -> torch.Tensor:
-    return functional.normalize(vectors.float(), dim=1)
