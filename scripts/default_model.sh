@@ -4,7 +4,7 @@
 #   sh scripts/default_model.sh WORK_FOLDER
 #
 # HAIKU_REAL_DATA names the folder that holds orion_crc01 (default: ../shared/data).
-# Takes about an hour and a half on two cores; a second call goes on where the first stopped.
+# Takes about three hours on two cores; a second call goes on where the first stopped.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -30,9 +30,11 @@ region = os.path.relpath(real.resolve() / "orion_crc01" / "crc01_west", work)
     f"crc01_west,C01,{region}_he.ome.tif,{region}_mif18.ome.tif,\n"
 )
 PYTHON
-cp "$root/recipes/default.json" "$work/default.json"
+cp "$root/recipes/default.json" "$root/recipes/default_fine.json" "$work/"
 
-"$haiku" train "$work/virtual/cohort.csv" "$work/model" --config "$work/default.json" --resume
+# Towers at the model's pixels first, then with finer H&E, and the text heads.
+"$haiku" train "$work/virtual/cohort.csv" "$work/towers" --config "$work/default.json" --resume
+"$haiku" train "$work/virtual/cohort.csv" "$work/model" --config "$work/default_fine.json" --resume
 for file in config.json model.safetensors text_heads.safetensors tokenizer.json card.json; do
     cp "$work/model/$file" "$root/src/napari_haiku/assets/model/$file"
 done
