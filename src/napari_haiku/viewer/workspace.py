@@ -7,6 +7,8 @@ from weakref import WeakKeyDictionary
 
 from psygnal import Signal, SignalGroup
 
+from napari_haiku.viewer.session.parts import SessionParts
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -113,6 +115,8 @@ class Workspace:
         What was last written to disk.
     busy : str or None
         What is being done, in plain words.
+    session : SessionParts
+        Who wants what kept beside the encoding.
     """
 
     he: _Field[SlideImage | None] = _Field(None)
@@ -133,6 +137,7 @@ class Workspace:
 
     def __init__(self) -> None:
         self.events = WorkspaceEvents(self)
+        self.session = SessionParts()
 
     @property
     def has_slide(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from qtpy.QtCore import QEvent, QObject, QPoint, Qt, QTimer
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QFrame,
@@ -28,6 +28,7 @@ from napari_haiku.widgets.frame.job_desk import JobDesk
 from napari_haiku.widgets.frame.message_strip import MessageStrip
 from napari_haiku.widgets.frame.navigation import ENCODE, raise_dock
 from napari_haiku.widgets.frame.slide_opening import SlideOpening
+from napari_haiku.widgets.frame.window_watch import WindowWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,10 +81,7 @@ class HaikuDock(QWidget):
         # napari pushes a widget of any other policy to the top of its dock.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._followed: list[tuple[Any, Callable[..., object]]] = []
-        self._window: QWidget | None = None
-        self._closing = QTimer(self)
-        self._closing.setSingleShot(True)
-        self._closing.setInterval(0)
+        self._window = WindowWatch(self, self.shut_down)
         self._closed = False
         self.atlases = AtlasOpening(self)
         self.slides = SlideOpening(self)
@@ -91,6 +89,9 @@ class HaikuDock(QWidget):
         self.build()
         self._connect()
         self.refresh()
+        self._leave_session = self.workspace.session.join(
+            self.title, self.session_state, self.restore_session
+        )
 
     def build(self) -> None:
         """Fill :attr:`body` and the footer; called once."""
@@ -100,6 +101,23 @@ class HaikuDock(QWidget):
 
     def press_primary(self) -> None:
         """Do what the blue button says."""
+
+    # -- what is kept between two visits ----------------------------------------------------------
+
+    def session_state(self) -> dict[str, Any]:
+        """Give what is to be kept beside the encoding.
+
+        See :class:`napari_haiku.viewer.session.parts.SessionParts` for what may
+        be in it; it takes a few milliseconds and does not read disk.
+        """
+        return {}
+
+    def restore_session(self, state: dict[str, Any]) -> None:
+        """Take back what :meth:`session_state` gave at an earlier visit to this slide."""
+
+    def session_changed(self) -> None:
+        """Say that what :meth:`session_state` gives has changed; it is saved at once."""
+        self.workspace.session.touch()
 
     # -- controls ---------------------------------------------------------------------------
 
@@ -299,14 +317,12 @@ class HaikuDock(QWidget):
         if self._closed:
             return
         self._closed = True
+        self._leave_session()
         for signal, slot in self._followed:
             signal.disconnect(slot)
         self._followed.clear()
-        self._closing.stop()
         self._desk.close()
-        if self._window is not None:
-            self._window.removeEventFilter(self)
-            self._window = None
+        self._window.leave()
         self._leave_clicks()
 
     # -- inside -----------------------------------------------------------------------------------
@@ -371,24 +387,9 @@ class HaikuDock(QWidget):
 
     def showEvent(self, event: Any) -> None:
         """Watch the window the dock was put into, so that closing it stops the jobs."""
-        window = self.window()
-        if window is not self._window and not self._closed:
-            if self._window is not None:
-                self._window.removeEventFilter(self)
-            self._window = window
-            if window is not None:
-                window.installEventFilter(self)
+        if not self._closed:
+            self._window.watch(self.window())
         super().showEvent(event)
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Shut down when the window closes."""
-        if event is not None and watched is self._window:
-            # A close that the user takes back, when napari asks, is followed by no hiding.
-            if event.type() == QEvent.Type.Close:
-                self._closing.start()
-            elif event.type() == QEvent.Type.Hide and self._closing.isActive():
-                self.shut_down()
-        return super().eventFilter(watched, event)
 
     def closeEvent(self, event: Any) -> None:
         """Shut down when the dock itself is closed."""
