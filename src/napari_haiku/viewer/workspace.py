@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 
 from psygnal import Signal, SignalGroup
 
+from napari_haiku.viewer.session.folder import session_place
 from napari_haiku.viewer.session.parts import SessionParts
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ class Workspace:
         if he is self.he and mif is self.mif:
             return
         self.open_encoding(None)
+        self.session.put(None)
         self.he = he
         self.mif = mif
         self.events.opened.emit()
@@ -157,11 +159,17 @@ class Workspace:
         """Put an encoding in place and drop the results of the old one."""
         if encoding is self.encoding:
             return
+        place = None if encoding is None else session_place(encoding.path)
+        if place != self.session.place:
+            # Saved while everything said about the slide is still there.
+            self.session.put(None)
         self.selection = None
         self.hits = None
         self.biomarkers = None
         self.niches = None
         self.counterfactual = None
+        if place is not None:
+            self.session.put(place)
         self.encoding = encoding
 
 

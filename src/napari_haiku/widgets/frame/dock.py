@@ -25,8 +25,9 @@ from napari_haiku.widgets.frame.atlas_line import AtlasLine
 from napari_haiku.widgets.frame.atlas_opening import AtlasOpening
 from napari_haiku.widgets.frame.empty_page import EmptyPage
 from napari_haiku.widgets.frame.job_desk import JobDesk
-from napari_haiku.widgets.frame.message_strip import MessageStrip
+from napari_haiku.widgets.frame.message_strip import MessageStrip, State
 from napari_haiku.widgets.frame.navigation import ENCODE, raise_dock
+from napari_haiku.widgets.frame.session_keeper import keep_session
 from napari_haiku.widgets.frame.slide_opening import SlideOpening
 from napari_haiku.widgets.frame.window_watch import WindowWatch
 
@@ -70,6 +71,7 @@ class HaikuDock(QWidget):
 
     title: ClassVar[str] = ""
     needs: ClassVar[tuple[Need, ...]] = ("slide", "encoding", "atlas")
+    restores_early: ClassVar[bool] = False
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
@@ -90,8 +92,9 @@ class HaikuDock(QWidget):
         self._connect()
         self.refresh()
         self._leave_session = self.workspace.session.join(
-            self.title, self.session_state, self.restore_session
+            self.title, self.session_state, self.restore_session, early=self.restores_early
         )
+        self._stop_keeping = keep_session(napari_viewer)
 
     def build(self) -> None:
         """Fill :attr:`body` and the footer; called once."""
@@ -255,29 +258,8 @@ class HaikuDock(QWidget):
     ) -> None:
         """Do work in a thread, showing progress after 0.3 s.
 
-        A newer job in the same lane replaces the older one, whose answer is
-        then dropped. Callbacks run on the main thread and not after the dock
-        closed.
-
-        Parameters
-        ----------
-        work : job generator or callable
-            What to do; it must not touch the viewer, Qt or the workspace.
-        on_result : callable
-            Receives the result.
-        doing : str
-            What the strip says ("Predicting").
-        on_progress : callable, optional
-            Receives every report as well.
-        on_failure : callable, optional
-            Called after the red strip was shown.
-        on_stopped : callable, optional
-            Called with the last report after a Cancel; without it the strip
-            says "Stopped."
-        lane : str
-            Jobs in one lane replace each other.
-        quiet : bool
-            Show no progress (for work under a second).
+        A newer job in the same lane replaces the older one, whose answer is then
+        dropped; see :meth:`napari_haiku.widgets.frame.job_desk.JobDesk.run`.
         """
         if not self._closed:
             self._desk.run(
@@ -318,6 +300,7 @@ class HaikuDock(QWidget):
             return
         self._closed = True
         self._leave_session()
+        self._stop_keeping()
         for signal, slot in self._followed:
             signal.disconnect(slot)
         self._followed.clear()
@@ -365,6 +348,7 @@ class HaikuDock(QWidget):
         events = self.workspace.events
         for signal in (events.he, events.mif, events.encoding, events.atlas):
             self.follow(signal, self.refresh)
+        self.follow(self.workspace.session.spoke, self._say_of_session)
         self.follow(self.viewer.events.theme, self._restyle)
         self._restyle()
         self._leave_clicks = follow_clicks(self.viewer)
@@ -381,6 +365,10 @@ class HaikuDock(QWidget):
             shortcut = QShortcut(QKeySequence(keys), self)
             shortcut.setContext(within)
             shortcut.activated.connect(slot)
+
+    def _say_of_session(self, state: State, sentence: str) -> None:
+        if self.isVisible():
+            self.strip.say(state, sentence, key="session")
 
     def _restyle(self, *_: object) -> None:
         self.setStyleSheet(dock_stylesheet(self.viewer.theme))
