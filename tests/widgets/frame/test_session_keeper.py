@@ -122,7 +122,9 @@ def test_a_layer_that_the_user_deletes_stays_deleted(qtbot, visit, close, encodi
     assert [layer["name"] for layer in read(encoding)["drawn layers"]["layers"]] == ["Kept"]
 
 
-def test_what_was_drawn_on_one_slide_is_not_kept_with_the_next(qtbot, visit, close, encoding, stores):
+def test_what_was_drawn_on_one_slide_is_not_kept_with_the_next(
+    qtbot, visit, close, encoding, stores
+):
     viewer, workspace = visit()
     viewer.add_points([[1.0, 2.0]], name="On the first")
     other = encoding.with_name("p1.haiku.zarr")
