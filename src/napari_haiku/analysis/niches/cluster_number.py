@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CANDIDATES = tuple(range(2, 11))
 STABLE = 0.6
-_DRAWS = 8
+_DRAWS = 6
 _RESTARTS = 2
 _BLOCK_UM = 500.0
 _LEAST_GROUPS = 6
@@ -67,7 +67,7 @@ class ClusterNumber:
             return ""
         return (
             "No number of niches comes out alike in separate parts of this tissue (best adjusted "
-            f"Rand index {best:.2f}): it changes gradually, and borders between niches are a choice."
+            f"Rand index {best:.2f}): it changes gradually, and where one niche ends is a choice."
         )
 
     def table(self) -> pd.DataFrame:
@@ -203,7 +203,7 @@ def _agreement(
 
 
 def _units(slides: Sequence[NicheSlide]) -> tuple[NDArray[np.int64], str]:
-    """What stays together when the tissue is halved, as a number for each patch."""
+    """Give each patch the number of what stays together when the tissue is halved."""
     sizes = [len(slide.vectors) for slide in slides]
     slide = np.repeat(np.arange(len(slides)), sizes)
     if len(slides) >= _LEAST_GROUPS:

@@ -182,9 +182,7 @@ def _communities(
     with threadpool_limits(1):
         flat = principal_components(vectors, rows, _GRAPH_COMPONENTS)
     k = min(_GRAPH_NEIGHBOURS, len(rows) - 1)
-    found, _ = yield from nearest_points(
-        flat[rows], flat[rows], k + 1, "Finding the neighbours"
-    )
+    found, _ = yield from nearest_points(flat[rows], flat[rows], k + 1, "Finding the neighbours")
     edges, weights = _shared_neighbours(found)
     yield Progress(0, 1, "Finding communities", "graphs")
     graph = igraph.Graph(n=len(rows), edges=edges.tolist())
