@@ -30,6 +30,7 @@ T = TypeVar("T")
 class WorkspaceEvents(SignalGroup):
     """One signal per field, emitted with the new value after it changed.
 
+    ``record_read`` is emitted with the encoding whose record was read anew,
     ``glass`` is emitted with the distance (um) to the nearest patch when a
     click met no tissue, ``opened`` when another slide is in place and every
     result of the old one is gone.
@@ -41,6 +42,7 @@ class WorkspaceEvents(SignalGroup):
     model = Signal(object)
     atlas = Signal(object)
     selection = Signal(object)
+    region = Signal(object)
     hits = Signal(object)
     record = Signal(object)
     biomarkers = Signal(object)
@@ -51,6 +53,7 @@ class WorkspaceEvents(SignalGroup):
     saved = Signal(object)
     busy = Signal(object)
     glass = Signal(float)
+    record_read = Signal(object)
     opened = Signal()
 
 
@@ -76,7 +79,7 @@ class _Field(Generic[T]):
 
     def __set__(self, instance: Workspace, value: T) -> None:
         old = instance.__dict__.get(self._name, self._default)
-        plain = (str, int, float, dict)
+        plain = (str, int, float, dict, tuple)
         # Slides, atlases and results hold arrays: only plain values are compared by content.
         if old is value or (isinstance(value, plain) and type(old) is type(value) and old == value):
             return
@@ -101,6 +104,8 @@ class Workspace:
         Atlas the answers are read from.
     selection : int or None
         Row of the encoding that is ringed.
+    region : tuple of int
+        Rows of the encoding that were outlined to ask about, in place of one.
     hits : Hits or None
         Answer to the last search.
     record : dict
@@ -126,6 +131,7 @@ class Workspace:
     model: _Field[TissueModel | None] = _Field(None)
     atlas: _Field[Atlas | None] = _Field(None)
     selection: _Field[int | None] = _Field(None)
+    region: _Field[tuple[int, ...]] = _Field(())
     hits: _Field[Hits | None] = _Field(None)
     record: _Field[dict[str, str]] = _Field({})
     biomarkers: _Field[BiomarkerResult | None] = _Field(None)
@@ -164,6 +170,7 @@ class Workspace:
             # Saved while everything said about the slide is still there.
             self.session.put(None)
         self.selection = None
+        self.region = ()
         self.hits = None
         self.biomarkers = None
         self.niches = None

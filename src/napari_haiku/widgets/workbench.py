@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QVBoxLayout, QWidget
 
+from napari_haiku.widgets.frame.haiku_menu import HaikuMenu, add_to_help
 from napari_haiku.widgets.frame.navigation import DOCKS, ENCODE, raise_dock
 from napari_haiku.widgets.frame.status_line import StatusLine
+from napari_haiku.widgets.frame.tour import Tour
 from napari_haiku.widgets.frame.window_watch import WindowWatch
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class Workbench(QWidget):
         self._line: StatusLine | None = None
         self._window = WindowWatch(self, self._leave)
         self.docks: dict[str, HaikuDock] = {}
+        self.tour: Tour | None = None
+        self.menu: HaikuMenu | None = None
         column = QVBoxLayout(self)
         column.addWidget(QLabel("The workbench is opening."))
         self._arranging = QTimer(self)
@@ -62,12 +66,23 @@ class Workbench(QWidget):
         if self._line is None:
             self._line = StatusLine(self._viewer, window)
             window.addToolBar(Qt.ToolBarArea.BottomToolBarArea, self._line)
+            self.tour = Tour(self._viewer, window, self._raise)
+            self.menu = HaikuMenu(self._viewer, self.tour.start, self._line)
+            self._line.offer(self.menu)
+            add_to_help(self._viewer, self.menu)
         self._line.show()
         raise_dock(self._viewer, ENCODE)
         self._make_room(window)
         own = _dock_of(self)
         if own is not None:
             own.hide()
+        if self.tour is not None:
+            self.tour.start_once()
+
+    def _raise(self, name: str) -> HaikuDock:
+        dock: HaikuDock = raise_dock(self._viewer, name)
+        self.docks[name] = dock
+        return dock
 
     @property
     def line(self) -> StatusLine | None:
@@ -75,6 +90,8 @@ class Workbench(QWidget):
         return self._line
 
     def _leave(self) -> None:
+        if self.tour is not None:
+            self.tour.leave()
         if self._line is not None:
             self._line.shut_down()
 

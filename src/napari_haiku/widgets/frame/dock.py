@@ -25,6 +25,7 @@ from napari_haiku.widgets.frame.atlas_line import AtlasLine
 from napari_haiku.widgets.frame.atlas_opening import AtlasOpening
 from napari_haiku.widgets.frame.empty_page import EmptyPage
 from napari_haiku.widgets.frame.job_desk import JobDesk
+from napari_haiku.widgets.frame.keys import bind_keys
 from napari_haiku.widgets.frame.message_strip import MessageStrip, State
 from napari_haiku.widgets.frame.navigation import ENCODE, raise_dock
 from napari_haiku.widgets.frame.session_keeper import keep_session
@@ -95,6 +96,7 @@ class HaikuDock(QWidget):
             self.title, self.session_state, self.restore_session, early=self.restores_early
         )
         self._stop_keeping = keep_session(napari_viewer)
+        self._free_keys = bind_keys(napari_viewer, self.key_actions())
 
     def build(self) -> None:
         """Fill :attr:`body` and the footer; called once."""
@@ -104,6 +106,10 @@ class HaikuDock(QWidget):
 
     def press_primary(self) -> None:
         """Do what the blue button says."""
+
+    def key_actions(self) -> dict[str, Callable[[], object]]:
+        """Name what this dock does for keys: action of :data:`keys.KEYS` -> slot."""
+        return {name: getattr(self, name) for name in ("undo", "redo") if hasattr(self, name)}
 
     # -- what is kept between two visits ----------------------------------------------------------
 
@@ -301,6 +307,7 @@ class HaikuDock(QWidget):
         self._closed = True
         self._leave_session()
         self._stop_keeping()
+        self._free_keys()
         for signal, slot in self._followed:
             signal.disconnect(slot)
         self._followed.clear()
