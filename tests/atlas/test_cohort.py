@@ -5,9 +5,11 @@ from fake_model import FakeModel
 from slide_bench import content_of, write_slide
 
 from napari_haiku.atlas.cohort import _file_name, build_from_manifest
+from napari_haiku.encoding import layout
 from napari_haiku.encoding.request import EncodeOptions
 from napari_haiku.encoding.store import Encoding
 from napari_haiku.errors import HaikuError
+from napari_haiku.images.affine import Affine
 from napari_haiku.jobs import run_job
 
 HEADER = "slide_id,patient_id,he,mif,stage\n"
@@ -123,3 +125,35 @@ def test_file_names_are_safe_and_their_own(slide_id):
     assert name.strip(".") == name
     assert not set(name) & set('/\\:*?"<>| ')
     assert name != _file_name(slide_id + "_")
+
+
+def test_an_affine_and_a_threshold_serve_every_slide(images, tmp_path):
+    moved = Affine.of([[1, 0, 4], [0, 1, -2]])
+    done = run_job(
+        build_from_manifest(
+            manifest(images, FIRST, SECOND),
+            tmp_path / "atlas",
+            FakeModel(),
+            affine=moved,
+            tissue_threshold=0.1,
+        )
+    )
+    assert done.failed == ()
+    both, alone = (
+        layout.read_attributes(tmp_path / path)["inputs"] for path in done.atlas.slides["encoding"]
+    )
+    assert both["images"]["mif"]["affine_um"] == [1, 0, 4, 0, 1, -2]
+    assert both["geometry"]["tissue_threshold"] == 0.1
+    assert "affine_um" not in alone["images"]["he"]
+    assert done.atlas.description["origin"]["affine"] == moved.to_list()
+
+
+def test_an_affine_without_two_images_is_refused(images, tmp_path):
+    job = build_from_manifest(
+        manifest(images, SECOND),
+        tmp_path / "atlas",
+        FakeModel(),
+        affine=Affine.of([[1, 0, 4], [0, 1, 0]]),
+    )
+    with pytest.raises(HaikuError, match=r"no slide of cohort\.csv has both"):
+        run_job(job)

@@ -22,8 +22,20 @@ def test_the_default_is_as_published():
 def test_one_record_serves_every_patch():
     mixed = compose_query({"he": HE, "text": TEXT})
     assert mixed.dtype == np.float32
-    np.testing.assert_allclose(mixed, 0.8 * HE + 0.2 * TEXT)
+    np.testing.assert_allclose(mixed, 0.8 * HE + 0.2 * TEXT, atol=2.0**-24)
     np.testing.assert_allclose(compose_query({"he": None, "text": TEXT}), TEXT[None])
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_an_edit_moves_every_question_by_the_very_same_vector(seed):
+    rng = np.random.default_rng(seed)
+    he, text, other = (
+        (v / np.linalg.norm(v, axis=1, keepdims=True)).astype(np.float32)
+        for v in (rng.normal(size=(n, 12)) for n in (9, 1, 1))
+    )
+    before = compose_query({"he": he, "text": text}).astype(np.float64)
+    after = compose_query({"he": he, "text": other}).astype(np.float64)
+    assert not np.ptp(after - before, axis=0).any()
 
 
 @given(

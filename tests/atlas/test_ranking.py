@@ -192,3 +192,17 @@ def test_what_16_bits_leave_open_is_settled_by_32(monkeypatch, usual_blocks):
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])
     assert len(again) <= 4
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([3, 2**31]))
+def test_pairs_are_sorted_alike_packed_or_not(seed, largest):
+    rng = np.random.default_rng(seed)
+    query = rng.integers(0, 5, 60)
+    rows = rng.permutation(60) if largest < 60 else rng.permutation(60) + largest
+    scores = rng.choice(np.float32([-np.inf, -1.5, -0.0, 0.0, 1e-30, 2, np.inf, np.nan]), 60)
+    found = ranking.sorted_pairs(query, rows, scores, 5, 20)
+    order = np.lexsort((rows, -scores, query))
+    for number in range(5):
+        mine = order[query[order] == number][:20]
+        np.testing.assert_array_equal(found[0][number][: len(mine)], rows[mine])
+        np.testing.assert_array_equal(found[1][number][: len(mine)], scores[mine])

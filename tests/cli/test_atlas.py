@@ -117,6 +117,31 @@ def test_damage_is_found_and_only_that_is_encoded_again(run, copied):
     assert not list(encodings.glob(".*"))
 
 
+def test_slides_laid_out_by_hand_are_mended_alike(run, cohort, model_folder, tmp_path):
+    affine = tmp_path / "affine.json"
+    affine.write_text("[[1, 0, 3], [0, 1, -2]]")
+    path = tmp_path / "moved.atlas"
+    build = ("atlas", "build", cohort, path, "--model", model_folder, "--affine", affine)
+    done = run(*build, "--tissue-threshold", "0.1", "--json")
+    assert done.exit_code == 0, done.stderr
+    chunk = tmp_path / "moved.atlas.encodings" / "s1.zarr" / "embedding_mif" / "c" / "0" / "0"
+    whole = flip(chunk)
+    mended = run("atlas", "verify", path, "--repair", "--json")
+    assert mended.exit_code == 0, mended.stderr
+    assert mended.content["chunks_encoded"] == 1
+    assert chunk.read_bytes() == whole
+
+
+def test_an_affine_that_cannot_be_read(run, cohort, model_folder, tmp_path):
+    affine = tmp_path / "affine.json"
+    affine.write_text("[[1, 0], [0, 1]]")
+    path = tmp_path / "a"
+    build = ("atlas", "build", cohort, path, "--model", model_folder)
+    done = run(*build, "--affine", affine, "--json")
+    assert done.exit_code == 1
+    assert "affine.json" in done.content["error"]
+
+
 def test_damage_without_images_is_told(run, copied, cohort):
     manifest = copied.parent / "cohort" / "cohort.csv"
     flip(copied.parent / "own.atlas.encodings" / "s1.zarr" / "embedding_he" / "c" / "0" / "0")

@@ -49,7 +49,34 @@ def test_more_niches_than_patches(run, encoding, tmp_path):
     assert "24 patches" in done.content["error"]
 
 
-@pytest.mark.parametrize("option", [("--clusters", "0"), ("--modality", "smell")])
+def test_other_methods_and_what_lies_beside_what(run, atlas, tmp_path):
+    options = ("--method", "gaussian", "--k", "3", "--smooth", "--permutations", "50")
+    done = run("niches", atlas, *options, "--output", tmp_path / "n", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert done.content["method"] == "gaussian"
+    assert done.content["neighbourhood"]
+    touching = pd.read_csv(tmp_path / "n" / "neighbourhood.csv")
+    assert {"niche", "neighbour", "contacts", "expected", "z", "p", "q"} <= set(touching)
+    assert "certainty" in pd.read_parquet(tmp_path / "n" / "niches.parquet")
+
+
+def test_the_number_of_niches_can_be_suggested(run, atlas, tmp_path):
+    done = run("niches", atlas, "--k", "auto", "--output", tmp_path / "n", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert done.content["stability"]["chosen"] == len(done.content["niches"])
+    assert (tmp_path / "n" / "stability.csv").is_file()
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--clusters", "0"),
+        ("--clusters", "few"),
+        ("--modality", "smell"),
+        ("--method", "guess"),
+        ("--permutations", "-1"),
+    ],
+)
 def test_wrong_usage(run, encoding, tmp_path, option):
     assert run("niches", encoding, "--output", tmp_path / "n", *option).exit_code == 2
 

@@ -11,6 +11,14 @@ from napari_haiku.viewer.slides.encoding_place import SUFFIX
 __all__ = ["stores"]
 
 
+@pytest.fixture(autouse=True)
+def _shown_around(monkeypatch, tmp_path):
+    (tmp_path / "shown_around").touch()
+    monkeypatch.setattr(
+        "napari_haiku.widgets.frame.tour.seen_file", lambda: tmp_path / "shown_around"
+    )
+
+
 @pytest.fixture
 def slide(stores, tmp_path, monkeypatch):
     """The slide in a folder of its own, not encoded yet; the window loads the pattern model."""

@@ -58,7 +58,7 @@ def test_timm_encoder_gives_what_timm_gives(pickled: bool, tmp_path: Path) -> No
     result = run_job(convert(hub, tmp_path / "model"))
     assert any("0.5 um" in note for note in result.notes)
     assert result.dropped == 24 * 5 + 5
-    model = load_model(tmp_path / "model", device="cpu")
+    model = load_model(tmp_path / "model", device="cpu", precision="fp32")
     assert isinstance(model, HeEncoder)
     ours = model.encode_he(patches(), 0.5)
     torch.manual_seed(0)

@@ -9,6 +9,21 @@ __all__ = ["stores"]
 PATIENCE_MS = 120_000
 
 
+@pytest.fixture(autouse=True)
+def _no_traces(monkeypatch, tmp_path):
+    """Sessions and the mark of the tour go into the test's own folder."""
+    from napari_haiku.viewer.session.folder import session_place
+
+    def own_place(encoding):
+        return tmp_path / session_place(encoding).name
+
+    for module in ("viewer.workspace", "widgets.encode.encode_dock"):
+        monkeypatch.setattr(f"napari_haiku.{module}.session_place", own_place)
+    shown = tmp_path / "shown_around"
+    shown.touch()
+    monkeypatch.setattr("napari_haiku.widgets.frame.tour.seen_file", lambda: shown)
+
+
 @pytest.fixture
 def viewer():
     """A viewer model; the docks need no window of napari's."""

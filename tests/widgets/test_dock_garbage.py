@@ -9,6 +9,7 @@ from napari_haiku.widgets.niches.niches_dock import NichesDock
 
 
 def test_a_forgotten_dock_is_collected_without_a_crash(qtbot, viewer):
+    gc.collect()
     before = len(_endings)
     dock = NichesDock(viewer)
     assert len(_endings) > before

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 
 from napari_haiku.atlas.build import build_atlas
 from napari_haiku.atlas.manifest import ManifestSlide, read_manifest
+from napari_haiku.atlas.opening import Opening, request_of
 from napari_haiku.encoding.pipeline import encode_slide
-from napari_haiku.encoding.request import EncodeOptions, EncodeRequest
+from napari_haiku.encoding.request import EncodeOptions
 from napari_haiku.errors import HaikuError
-from napari_haiku.images.reading import open_image
 from napari_haiku.jobs import Job, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_haiku.atlas.store import Atlas
+    from napari_haiku.images.affine import Affine
     from napari_haiku.model.base import TissueModel
 
 _SAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -68,6 +69,8 @@ def build_from_manifest(
     *,
     options: EncodeOptions | None = None,
     pixel_size_um: float | None = None,
+    affine: Affine | None = None,
+    tissue_threshold: float | None = None,
     on_failure: Callable[[FailedSlide], object] | None = None,
     model_source: str | None = None,
 ) -> Job[CohortBuild]:
@@ -89,6 +92,10 @@ def build_from_manifest(
         Patch size, step, batch size.
     pixel_size_um : float, optional
         Pixel size for files that do not say.
+    affine : Affine, optional
+        Lays the mIF of every slide that has both images onto its H&E, in um.
+    tissue_threshold : float, optional
+        Where tissue begins, instead of the threshold found on each image.
     on_failure : callable, optional
         Told of a failing slide at once.
     model_source : str, optional
@@ -107,10 +114,17 @@ def build_from_manifest(
     Raises
     ------
     HaikuError
-        The manifest cannot be read, or every slide failed.
+        The manifest cannot be read, an affine was given and no slide has two
+        images, or every slide failed.
     """
     path = Path(path)
     cohort = read_manifest(manifest, check_files=False)
+    if affine is not None and not any(slide.he and slide.mif for slide in cohort.slides):
+        raise HaikuError(
+            f"An affine lays an mIF onto its H&E, but no slide of {cohort.path.name} has both: "
+            "leave the affine away."
+        )
+    opening = Opening(pixel_size_um, affine, tissue_threshold)
     folder = path.parent / f"{path.name}.encodings"
     encodings, failed = [], []
     for number, slide in enumerate(cohort.slides, 1):
@@ -119,7 +133,7 @@ def build_from_manifest(
         output = folder / f"{_file_name(slide.slide_id)}.zarr"
         try:
             slide.check_files(cohort.path)
-            for report in _encode(slide, output, model, options or EncodeOptions(), pixel_size_um):
+            for report in _encode(slide, output, model, options or EncodeOptions(), opening):
                 yield Progress(report.done, report.total, doing, report.unit)
         except HaikuError as error:
             failed.append(FailedSlide(slide.row, slide.slide_id, str(error)))
@@ -135,7 +149,7 @@ def build_from_manifest(
     origin = {
         "manifest": Path(os.path.relpath(cohort.path.resolve(), path.parent.resolve())).as_posix(),
         "model": model_source,
-        "pixel_size_um": pixel_size_um,
+        **opening.to_json(),
     }
     atlas = yield from build_atlas(encodings, path, grow=True, origin=origin)
     return CohortBuild(atlas, tuple(failed))
@@ -146,35 +160,10 @@ def _encode(
     output: Path,
     model: TissueModel,
     options: EncodeOptions,
-    pixel_size_um: float | None,
+    opening: Opening,
 ) -> Job[None]:
-    request = request_of(slide, output, options, pixel_size_um)
+    request = request_of(slide, output, options, opening)
     yield from encode_slide(request, model)
-
-
-def request_of(
-    slide: ManifestSlide, output: Path, options: EncodeOptions, pixel_size_um: float | None
-) -> EncodeRequest:
-    """Open the images of a manifest's slide and say how they are encoded."""
-    he = mif = None
-    if slide.he is not None:
-        he = open_image(slide.he, modality="he", pixel_size_um=pixel_size_um)
-    if slide.mif is not None:
-        mif = open_image(
-            slide.mif, modality="mif", pixel_size_um=pixel_size_um, markers=slide.markers
-        )
-    return EncodeRequest(
-        he=he,
-        mif=mif,
-        output=output,
-        slide_id=slide.slide_id,
-        patient_id=slide.patient_id,
-        record=slide.record,
-        patch_um=options.patch_um,
-        stride_um=options.stride_um,
-        min_tissue=options.min_tissue,
-        batch_size=options.batch_size,
-    )
 
 
 def _file_name(slide_id: str) -> str:

@@ -62,12 +62,62 @@ def sum_error(queries: NDArray[np.float32], longest: float) -> NDArray[np.float6
     return bound
 
 
+def pair_sums(
+    queries: NDArray[np.float32],
+    gallery: NDArray[Any],
+    query_of: NDArray[np.int64],
+    rows: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Products of pairs summed in double precision, not yet rounded.
+
+    Parameters
+    ----------
+    queries, gallery, query_of, rows
+        As :func:`exact_scores`.
+    """
+    sums = np.empty(len(rows))
+    parts = [slice(start, start + PAIRS_AT_ONCE) for start in range(0, len(rows), PAIRS_AT_ONCE)]
+
+    def add(part: slice) -> None:
+        sums[part] = _summed(queries, gallery, query_of[part], rows[part])[0]
+
+    spread(add, parts)
+    return sums
+
+
+def rounds_alike(
+    sums: NDArray[np.float64], error: NDArray[np.float64] | float
+) -> NDArray[np.bool_]:
+    """Whether sums that are off by an error at most all round to the same float32."""
+    # Not so where a sum is no number: the last word is the plain sum's.
+    alike: NDArray[np.bool_] = (sums - error).astype(np.float32) == (sums + error).astype(
+        np.float32
+    )
+    return alike
+
+
 def _score(
     queries: NDArray[np.float32],
     gallery: NDArray[Any],
     query_of: NDArray[np.int64],
     rows: NDArray[np.int64],
 ) -> NDArray[np.float32]:
+    sums, error = _summed(queries, gallery, query_of, rows)
+    scores = sums.astype(np.float32)
+    open_ = np.flatnonzero(~rounds_alike(sums, error))
+    for start in range(0, len(open_), _ROWS_AT_ONCE):
+        some = open_[start : start + _ROWS_AT_ONCE]
+        scores[some] = plain_scores(queries[query_of[some]], gallery[rows[some]])
+    return scores
+
+
+def _summed(
+    queries: NDArray[np.float32],
+    gallery: NDArray[Any],
+    query_of: NDArray[np.int64],
+    rows: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sum pairs, and say how far each can lie from the plain sum."""
     sums = np.empty(len(rows))
     longest = 0.0
     asked, first = np.unique(query_of, return_index=True)
@@ -89,13 +139,7 @@ def _score(
     # Lengths in float32 are rounded, by less than this.
     longest *= 1.001
     error = sum_error(queries[asked], np.sqrt(longest))[np.searchsorted(asked, query_of)]
-    scores = sums.astype(np.float32)
-    # Also true where a sum is no number: the last word is the plain sum's.
-    open_ = ~((sums - error).astype(np.float32) == (sums + error).astype(np.float32))
-    for start in range(0, np.count_nonzero(open_), _ROWS_AT_ONCE):
-        some = np.flatnonzero(open_)[start : start + _ROWS_AT_ONCE]
-        scores[some] = plain_scores(queries[query_of[some]], gallery[rows[some]])
-    return scores
+    return sums, error
 
 
 def plain_scores(queries: NDArray[np.float32], vectors: NDArray[Any]) -> NDArray[np.float32]:

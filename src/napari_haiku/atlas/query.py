@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# The parts of a mix are rounded to multiples of this, so that their sum needs no rounding: editing
+# one of them then moves every question by the very same vector (see reranking).
+_GRAIN = 2.0**-24
 _WORDS = {"he": "H&E", "mif": "mIF", "text": "text"}
 
 
@@ -104,6 +107,7 @@ def compose_query(
     """
     shares = normalised(default_weights(parts) if weights is None else weights)
     total = np.zeros((1, 1))
+    mixed = sum(share > 0 for share in shares.values()) > 1
     for name in ("he", "mif", "text"):
         share = shares.get(name, 0.0)
         if share == 0:
@@ -115,6 +119,8 @@ def compose_query(
                 f"'{name}' out of the weights."
             )
         term = share * np.atleast_2d(np.asarray(part, np.float64))
+        if mixed:
+            term = np.rint(term / _GRAIN) * _GRAIN
         if 1 not in (len(term), len(total)) and len(term) != len(total):
             raise HaikuError(
                 f"The parts of the question differ in length ({len(total)} and {len(term)}): give "

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari_haiku.atlas import layout
 from napari_haiku.atlas.build import encoded_slides, write_atlas
-from napari_haiku.atlas.cohort import request_of
 from napari_haiku.atlas.index_build import build_index
 from napari_haiku.atlas.manifest import read_manifest
+from napari_haiku.atlas.opening import Opening, request_of
 from napari_haiku.atlas.replacing import clear_leftovers
 from napari_haiku.atlas.store import Atlas
 from napari_haiku.atlas.verify import Verification, verify_atlas
@@ -91,7 +91,7 @@ def repair_atlas(
         towers = load_model(model or origin.get("model") or "default")
         for folder, damages in broken.items():
             slide = _slide_of(before, folder, slides)
-            mender = _Mender(folder, slide, towers, origin.get("pixel_size_um"))
+            mender = _Mender(folder, slide, towers, Opening.from_json(origin))
             encoded += yield from mender.mend(damages)
     parts = {damage.part for damage in before.damaged if damage.kind == "atlas"}
     indices = {part for part in parts if part.startswith("index_")}
@@ -175,12 +175,12 @@ class _Mender:
         folder: Path,
         slide: ManifestSlide,
         model: TissueModel,
-        pixel_size_um: float | None,
+        opening: Opening,
     ) -> None:
         self._folder = folder
         self._slide = slide
         self._model = model
-        self._pixel_size_um = pixel_size_um
+        self._opening = opening
         # A folder of its own, so that log and lock beside the encoding go with it.
         self._room = folder.parent / f".{folder.name}.repair"
         self._scratch = self._room / folder.name
@@ -244,7 +244,7 @@ class _Mender:
                 min_tissue=geometry["min_tissue"],
                 batch_size=int(attributes["computed_on"][0]["batch_size"]),
             )
-        return request_of(self._slide, self._scratch, options, self._pixel_size_um)
+        return request_of(self._slide, self._scratch, options, self._opening)
 
     def _siblings(self) -> list[dict[str, Any]]:
         """Descriptions of encodings beside this one, made by the same command."""

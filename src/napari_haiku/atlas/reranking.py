@@ -10,7 +10,8 @@ top of the order are scored for all the others at once.
 
 What comes out equals a new pass bit for bit, ties included: fast scores carry a bound on their
 error, everyone who could be among the best is scored exactly, and what remains open is searched
-again.
+again. Questions made by :func:`napari_haiku.atlas.query.compose_query` move by the very same vector
+under an edit; the exact sum of a pair is then the one of the first pass plus the candidate's shift.
 """
 
 from __future__ import annotations
@@ -20,12 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_haiku.atlas.collecting import Collector, read_rows
-from napari_haiku.atlas.exact_scores import exact_scores
-from napari_haiku.atlas.products import NumpyProduct, Product, accurate_product, choose_product
+from napari_haiku.atlas.collecting import Collector
+from napari_haiku.atlas.edit_shift import Edit
+from napari_haiku.atlas.exact_scores import exact_scores, pair_sums, rounds_alike
+from napari_haiku.atlas.products import Product, accurate_product, choose_product
 from napari_haiku.atlas.ranking import Gap, best_rows, sorted_pairs
-from napari_haiku.atlas.threads import spread
-from napari_haiku.atlas.widening import widen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 DEPTH = 1024
 QUERY_BLOCK = 2048
 _ROWS_AT_ONCE = 16384
-# So few that they stay in the processor's own memory.
-_SHIFTS_AT_ONCE = 512
-_UNIT = 2.0**-24
+# So many of the best of each list have their exact sums taken in the first pass.
+SUMS = 256
 # A patch that needs more of the gallery than this is searched anew with the others like it.
 _NEW_PASS = 0.25
 
@@ -100,6 +99,7 @@ class Reranking:
         *,
         gap: Gap | None = None,
         depth: int = DEPTH,
+        sums: int = SUMS,
         product: Product | None = None,
     ) -> Reranking:
         """Pass over the gallery once.
@@ -116,7 +116,10 @@ class Reranking:
             Candidates that are out for single queries.
         depth : int
             About how many candidates to keep for each query. More of them
-            settle larger edits; 8 bytes each.
+            settle larger edits; 16 bytes each.
+        sums : int
+            For how many of these the exact sum is taken at once and not when an
+            edit first asks for it.
         product : Product, optional
             How to multiply; by default in float32.
         """
@@ -134,16 +137,13 @@ class Reranking:
             near = None if gap is None else gap.of_queries(block)
             found = collector.collect(queries[block], depth, near)
             order = np.argsort(found.query, kind="stable")
-            lists.append(
-                _Lists(
-                    block,
-                    np.searchsorted(found.query[order], np.arange(block.stop - start + 1)),
-                    np.searchsorted(rows, found.rows[order]).astype(np.int32),
-                    found.score[order],
-                    found.floor,
-                    found.error,
-                )
-            )
+            first = np.searchsorted(found.query[order], np.arange(block.stop - block.start + 1))
+            score, query = found.score[order], found.query[order]
+            place = np.searchsorted(rows, found.rows[order]).astype(np.int32)
+            exact = np.full(len(score), np.nan)
+            best = np.flatnonzero(score >= _kth_largest(score, first, max(1, sums))[query])
+            exact[best] = pair_sums(queries[block], gallery, query[best], rows[place[best]])
+            lists.append(_Lists(block, first, place, score, exact, found.floor, found.error))
         return cls(queries, gallery, rows, gap, lists, collector.longest)
 
     def search(self, queries: NDArray[np.float32], k: int) -> Reranked:
@@ -167,7 +167,7 @@ class Reranking:
         scores = np.full((len(queries), k), np.nan, np.float32)
         if not len(self._rows):
             return Reranked(indices, scores, len(queries), 0)
-        edit = _Edit.between(self._queries, queries, self._gallery, self._rows, self._longest)
+        edit = Edit.between(self._queries, queries, self._gallery, self._rows, self._longest)
         anew: list[NDArray[np.int64]] = []
         settled = 0
         for lists in self._lists:
@@ -186,7 +186,7 @@ class Reranking:
         self,
         lists: _Lists,
         queries: NDArray[np.float32],
-        edit: _Edit,
+        edit: Edit,
         k: int,
         indices: NDArray[np.int64],
         scores: NDArray[np.float32],
@@ -206,22 +206,59 @@ class Reranking:
         query = np.repeat(np.arange(block.stop - block.start), np.diff(lists.first))
         kept = np.flatnonzero(moved >= (bar - error)[query])
         kept = kept[~anew[query[kept]]]
-        # A candidate may come by both ways: sorted, each pair once, queries ascending.
+        # A candidate may come by both ways: each pair once, queries ascending.
         size = len(self._rows)
-        keys = np.concatenate([query[kept] * size + lists.place[kept], extra[0] * size + extra[1]])
-        keys.sort()
-        pair_query, pair_place = np.divmod(keys[np.diff(keys, prepend=-1) > 0], size)
-        pair_rows = self._rows[pair_place]
-        exact = exact_scores(queries[block], self._gallery, pair_query, pair_rows)
-        found = sorted_pairs(pair_query, pair_rows, exact, block.stop - block.start, k)
+        own = query[kept] * size + lists.place[kept]
+        order = np.argsort(own, kind="stable")
+        own, kept = own[order], kept[order]
+        new_query, new_place = np.divmod(np.setdiff1d(extra[0] * size + extra[1], own), size)
+        found = sorted_pairs(
+            np.concatenate([query[kept], new_query]),
+            self._rows[np.concatenate([lists.place[kept], new_place])],
+            np.concatenate(
+                [
+                    self._moved(lists, queries, edit, query[kept], kept),
+                    exact_scores(queries[block], self._gallery, new_query, self._rows[new_place]),
+                ]
+            ),
+            block.stop - block.start,
+            k,
+        )
         indices[block], scores[block] = found
         return block.start + np.flatnonzero(anew), int(np.count_nonzero(reach == 0))
+
+    def _moved(
+        self,
+        lists: _Lists,
+        queries: NDArray[np.float32],
+        edit: Edit,
+        query: NDArray[np.int64],
+        kept: NDArray[np.int64],
+    ) -> NDArray[np.float32]:
+        """Exact scores of candidates of the lists after an edit.
+
+        Where all queries moved by the very same vector they are the exact sums of
+        the first pass plus the candidate's own shift.
+        """
+        place = lists.place[kept]
+        rows = self._rows[place]
+        if not edit.alike:
+            return exact_scores(queries[lists.block], self._gallery, query, rows)
+        unknown = np.flatnonzero(np.isnan(lists.exact[kept]))
+        lists.exact[kept[unknown]] = pair_sums(
+            self._queries[lists.block], self._gallery, query[unknown], rows[unknown]
+        )
+        sums = lists.exact[kept] + edit.exact[place]
+        scores: NDArray[np.float32] = sums.astype(np.float32)
+        open_ = np.flatnonzero(~rounds_alike(sums, edit.sum_error[lists.block][query]))
+        scores[open_] = exact_scores(queries[lists.block], self._gallery, query[open_], rows[open_])
+        return scores
 
     def _outside(
         self,
         lists: _Lists,
         queries: NDArray[np.float32],
-        edit: _Edit,
+        edit: Edit,
         reach: NDArray[np.int64],
         bar: NDArray[np.float64],
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -247,7 +284,7 @@ class Reranking:
         self,
         lists: _Lists,
         queries: NDArray[np.float32],
-        edit: _Edit,
+        edit: Edit,
         some: NDArray[np.int64],
         reach: int,
         bar: NDArray[np.float64],
@@ -277,69 +314,18 @@ class Reranking:
 
 @dataclass(frozen=True)
 class _Lists:
-    """Candidates of a block of queries: places in the rows searched, and their fast scores."""
+    """Candidates of a block of queries: places in the rows searched, and their scores.
+
+    `score` is the fast one; `exact` the sum in double precision, NaN until it is asked for.
+    """
 
     block: slice
     first: NDArray[np.int64]
     place: NDArray[np.int32]
     score: NDArray[np.float32]
+    exact: NDArray[np.float64]
     floor: NDArray[np.float64]
     error: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class _Edit:
-    """How far each candidate's score moves, and how far each query strays from that."""
-
-    shift: NDArray[np.float32]
-    shift_sorted: NDArray[np.float32]
-    order: NDArray[np.int64]
-    error: NDArray[np.float64]
-
-    @classmethod
-    def between(
-        cls,
-        before: NDArray[np.float32],
-        after: NDArray[np.float32],
-        gallery: NDArray[Any],
-        rows: NDArray[np.int64],
-        longest: float,
-    ) -> _Edit:
-        if before.shape != after.shape:
-            raise ValueError("the edited questions are not those of the first pass")
-        moved = _mean_difference(before, after)
-        stray = np.empty(len(before))
-        for start in range(0, len(before), QUERY_BLOCK):
-            some = slice(start, start + QUERY_BLOCK)
-            apart = np.asarray(after[some], np.float64) - before[some]
-            apart -= moved
-            stray[some] = np.sqrt(np.einsum("ij,ij->i", apart, apart))
-        product = NumpyProduct()
-        left = product.operand(moved.astype(np.float32)[None])
-        shift = np.empty(len(rows), np.float32)
-
-        def move(part: slice) -> None:
-            vectors = widen(read_rows(gallery, rows[part]), shared=False)
-            np.einsum("ij,j->i", vectors, left.vectors[0], out=shift[part])
-
-        step = _SHIFTS_AT_ONCE
-        spread(move, [slice(n, min(n + step, len(rows))) for n in range(0, len(rows), step)])
-        order = np.argsort(-shift, kind="stable")
-        length = float(np.linalg.norm(moved))
-        # The rounding of the shift itself, of its sum, and of adding it to a score.
-        rounding = float(product.error(left, longest, 0.0)[0]) + _UNIT * length * longest
-        size = np.sqrt(np.einsum("ij,ij->i", before, before, dtype=np.float64))
-        error = stray * longest + rounding + 4 * _UNIT * (size + length) * longest
-        return cls(shift, shift[order], order, error)
-
-
-def _mean_difference(
-    before: NDArray[np.float32], after: NDArray[np.float32]
-) -> NDArray[np.float64]:
-    result: NDArray[np.float64] = after.mean(axis=0, dtype=np.float64) - before.mean(
-        axis=0, dtype=np.float64
-    )
-    return result
 
 
 def _kth_largest(

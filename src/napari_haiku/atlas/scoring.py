@@ -223,6 +223,33 @@ def squared_volume(parts: Mapping[str, Vectors | None], gallery: Vectors) -> Sco
     return squared
 
 
+def fused_ranks(
+    similarities: Mapping[str, Vectors], weights: Mapping[str, float] | None = None
+) -> Scores:
+    """Sum over the parts of 1 / (60 + rank), ranks counted from 1.
+
+    Parameters
+    ----------
+    similarities : mapping
+        Similarity of each candidate to each part, (q, n); equal ones rank in
+        the order of the candidates.
+    weights : mapping, optional
+        Share of each part; equal by default, and then not scaled.
+
+    Returns
+    -------
+    ndarray of float64, shape (q, n)
+    """
+    shares = dict.fromkeys(similarities, 1.0) if weights is None else normalised(weights)
+    total = np.zeros(next(iter(similarities.values())).shape)
+    for part, similar in similarities.items():
+        order = np.argsort(-similar, axis=1, kind="stable")
+        rank = np.empty_like(order)
+        np.put_along_axis(rank, order, np.arange(1, order.shape[1] + 1)[None], axis=1)
+        total += shares.get(part, 0.0) / (RRF_K + rank)
+    return total
+
+
 def _scored(
     name: str,
     rows: dict[str, Scores],
@@ -301,14 +328,7 @@ def _vector(name: str, rows: dict[str, Scores], weights: Mapping[str, float] | N
 def _reciprocal_ranks(
     rows: dict[str, Scores], gallery: Scores, weights: Mapping[str, float] | None
 ) -> Scores:
-    shares = dict.fromkeys(rows, 1.0) if weights is None else normalised(weights)
-    total = np.zeros((len(next(iter(rows.values()))), len(gallery)))
-    for part, row in rows.items():
-        order = np.argsort(-(row @ gallery.T), axis=1, kind="stable")
-        rank = np.empty_like(order)
-        np.put_along_axis(rank, order, np.arange(1, len(gallery) + 1)[None], axis=1)
-        total += shares.get(part, 0.0) / (RRF_K + rank)
-    return total
+    return fused_ranks({part: row @ gallery.T for part, row in rows.items()}, weights)
 
 
 def _projection(stacked: Scores, gallery: Scores) -> tuple[Scores, Scores]:

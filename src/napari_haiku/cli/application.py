@@ -18,9 +18,11 @@ from napari_haiku.cli import (
     doctor,
     encode,
     evaluate,
+    export,
     info,
     models,
     niches,
+    project,
     register,
     search,
     simulate,
@@ -72,10 +74,12 @@ app.add_typer(atlas.app, name="atlas", short_help="Build an atlas; say what is i
 _add("search", search.search, "The most similar tissue of an atlas.")
 _add("biomarkers", biomarkers.biomarkers, "Markers of a slide from H&E and record.")
 _add("niches", niches.niches, "Patches grouped by what they look like.")
+_add("project", project.project, "Patches on a map, alike ones together.")
 _add("counterfactual", counterfactual.counterfactual, "What would shift under an edited record.")
 _add("simulate", simulate.simulate, "A virtual cohort with known truth.")
 _add("train", train.train, "Train a model on a cohort.")
 _add("evaluate", evaluate.evaluate, "Measure a model; writes a report.")
+_add("export", export.export, "Patches for QuPath, tables, AnnData, ...")
 
 
 def main() -> None:

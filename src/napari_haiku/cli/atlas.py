@@ -38,6 +38,23 @@ def build(
     pixel_size: PixelSizeOption = None,
     patch_um: PatchOption = None,
     stride_um: StrideOption = None,
+    affine: Annotated[
+        Path | None,
+        typer.Option(
+            "--affine",
+            help="Lays the mIF of every slide onto its H&E: 2 x 3 or 3 x 3, in um (JSON or CSV).",
+            metavar="FILE",
+        ),
+    ] = None,
+    tissue_threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--tissue-threshold",
+            help="Where tissue begins, instead of what is found on each image: optical density "
+            "for H&E, log signal for mIF.",
+            min=0,
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     batch_size: BatchSizeOption = 64,
     as_json: JsonFlag = False,
@@ -48,6 +65,7 @@ def build(
     with reporting(as_json, debug, kept=kept) as report:
         from napari_haiku.atlas.cohort import build_from_manifest
         from napari_haiku.encoding.request import EncodeOptions
+        from napari_haiku.images.affine import read_affine
         from napari_haiku.model.loading import load_model
 
         options = EncodeOptions(patch_um=patch_um, stride_um=stride_um, batch_size=batch_size)
@@ -58,6 +76,8 @@ def build(
                 load_model(model, device=device),
                 options=options,
                 pixel_size_um=pixel_size,
+                affine=None if affine is None else read_affine(affine),
+                tissue_threshold=tissue_threshold,
                 on_failure=lambda slide: report.say(f"Line {slide.row}: {slide.reason}"),
                 model_source=_remembered(model),
             )

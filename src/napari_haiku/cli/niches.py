@@ -1,53 +1,93 @@
 """``napari-haiku niches``: patches grouped by what they look like."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from napari_haiku.cli.options import DebugFlag, JsonFlag, OutputOption, SeedOption
 from napari_haiku.cli.reporting import reporting
 
+if TYPE_CHECKING:
+    from napari_haiku.analysis.niches.niches import NicheResult
+
+
+def _number(text: str) -> int | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter("give a number from 1, or auto", param_hint="--clusters")
+    return int(text)
+
 
 def niches(
     sources: Annotated[list[Path], typer.Argument(metavar="ENC.zarr...|ATLAS", show_default=False)],
     output: OutputOption,
-    clusters: Annotated[int, typer.Option("--clusters", help="Number of niches.", min=1)] = 4,
+    clusters: Annotated[
+        str,
+        typer.Option(
+            "--clusters",
+            "--k",
+            help="Number of niches; auto takes the one that comes out alike in separate parts "
+            "of the tissue.",
+            metavar="N|auto",
+        ),
+    ] = "4",
     modality: Annotated[
         Literal["he", "mif", "both"], typer.Option("--modality", help="What makes patches alike.")
     ] = "he",
+    method: Annotated[
+        Literal["kmeans", "gaussian", "leiden"],
+        typer.Option("--method", help="How to group; leiden finds the number by itself."),
+    ] = "kmeans",
+    resolution: Annotated[
+        float, typer.Option("--resolution", help="Of leiden: larger gives more niches.")
+    ] = 1.0,
     smooth: Annotated[
         bool, typer.Option("--smooth", help="Let each patch listen to its neighbours.")
     ] = False,
+    permutations: Annotated[
+        int,
+        typer.Option(
+            "--permutations",
+            help="Of the test of which niches lie side by side; 0 leaves it out.",
+            min=0,
+        ),
+    ] = 1000,
     seed: SeedOption = 0,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> None:
     """Group the patches of slides, or of a whole atlas, into niches."""
+    wanted = _number(clusters)
     with reporting(as_json, debug) as report:
-        from napari_haiku.analysis.niches.niches import find_atlas_niches, find_niches
+        from napari_haiku.analysis.niches.neighbourhood import niche_neighbourhood
+        from napari_haiku.analysis.niches.niche_request import NicheRequest
+        from napari_haiku.analysis.niches.niche_slides import atlas_slides, encoding_slides
+        from napari_haiku.analysis.niches.niches import group_slides
         from napari_haiku.atlas.layout import DESCRIPTION
         from napari_haiku.atlas.store import Atlas
         from napari_haiku.encoding.store import Encoding
 
+        request = NicheRequest(
+            clusters=wanted,
+            modality=modality,
+            seed=seed,
+            smooth=smooth,
+            method=method,
+            resolution=resolution,
+        )
         if len(sources) == 1 and (sources[0] / DESCRIPTION).is_file():
-            job = find_atlas_niches(
-                Atlas.open(sources[0]),
-                clusters=clusters,
-                modality=modality,
-                seed=seed,
-                smooth=smooth,
-            )
+            slides = atlas_slides(Atlas.open(sources[0]), modality)
         else:
-            job = find_niches(
-                [Encoding.open(source) for source in sources],
-                clusters=clusters,
-                modality=modality,
-                seed=seed,
-                smooth=smooth,
-            )
-        found = report.run(job)
+            slides = encoding_slides([Encoding.open(source) for source in sources], modality)
+        found = report.run(group_slides(slides, request))
         found.save(output)
+        touching = None
+        if permutations and len(found.niches) > 1:
+            work = niche_neighbourhood(found, permutations=permutations, seed=seed)
+            touching = report.run(work)
+            touching.save(output)
         report.result(
             {
                 "niches": {niche: found.names[niche] for niche in found.niches},
@@ -55,8 +95,18 @@ def niches(
                 "patches": sum(found.sizes.values()),
                 "slides": len(found.slides),
                 "modality": modality,
+                "method": method,
+                "stability": None if found.number is None else found.number.to_json(),
+                "neighbourhood": touching is not None,
                 "seed": seed,
                 "output": str(output),
             },
-            [f"{found.names[niche]}: {found.sizes[niche]:,} patches" for niche in found.niches],
+            _lines(found),
         )
+
+
+def _lines(found: "NicheResult") -> list[str]:
+    lines = [f"{found.names[niche]}: {found.sizes[niche]:,} patches" for niche in found.niches]
+    if found.number is not None and found.number.note:
+        lines.append(found.number.note)
+    return lines

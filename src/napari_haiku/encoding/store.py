@@ -67,6 +67,10 @@ class Encoding:
             )
         return encoding
 
+    def reread(self) -> None:
+        """Take note of another record; see :mod:`napari_haiku.encoding.record_change`."""
+        self._attributes = layout.read_attributes(self.path)
+
     def __len__(self) -> int:
         return self.n_patches
 
@@ -77,6 +81,11 @@ class Encoding:
     def complete(self) -> bool:
         """Whether every patch is finished."""
         return self.n_patches == self.n_planned
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """Everything the store says about itself."""
+        return self._attributes
 
     @property
     def slide_id(self) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_haiku.errors import HaikuError
+from napari_haiku.export.destination import fresh_folder
+from napari_haiku.export.ome_zarr import write_image
+from napari_haiku.export.provenance import KEY
 from napari_haiku.notices import ASSOCIATION, RESEARCH_USE
-from napari_haiku.storage import speaking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,10 +20,8 @@ if TYPE_CHECKING:
 
     from napari_haiku.analysis.biomarkers.biomarkers import BiomarkerResult
     from napari_haiku.analysis.counterfactual.counterfactual_result import CounterfactualResult
+    from napari_haiku.export.ome_zarr import LabelMap, Version
     from napari_haiku.images.grid import PatchGrid
-
-_NOTES = "napari_haiku"
-_LARGEST_CHUNK = 1024
 
 
 def write_maps_ome_zarr(
@@ -30,9 +29,12 @@ def write_maps_ome_zarr(
     maps: Mapping[str, NDArray[Any]],
     grid: PatchGrid,
     *,
+    labels: Mapping[str, LabelMap] | None = None,
     notes: Mapping[str, Any] | None = None,
+    version: Version = "0.5",
+    replace: bool = True,
 ) -> None:
-    """Write maps as one OME-Zarr 0.5 image, one channel a map, one pixel a grid step.
+    """Write maps as one OME-Zarr image, one channel a map, one pixel a grid step.
 
     Parameters
     ----------
@@ -44,8 +46,14 @@ def write_maps_ome_zarr(
         NaN, and places without a patch, mean no value.
     grid : PatchGrid
         Where the patches lie.
+    labels : mapping of str to LabelMap, optional
+        Labels that belong to the maps.
     notes : mapping, optional
         What JSON can hold: how the maps were made.
+    version : {"0.4", "0.5"}
+        Version of OME-Zarr; 0.4 lies in zarr v2.
+    replace : bool
+        Whether an earlier map may go.
 
     Raises
     ------
@@ -59,45 +67,22 @@ def write_maps_ome_zarr(
     everywhere in this project; a pixel is as wide as the step between patches
     and centred on its patch.
     """
-    import zarr
-
     if not maps:
         raise HaikuError("There is no map to write: choose at least one marker.")
     if path.exists() and not is_map(path):
         raise HaikuError(f"{path.name} exists already and is no map: choose another name.")
-    stack = np.stack([_on_grid(name, values, grid) for name, values in maps.items()])
-    fresh = path.parent / f".{path.name}.new"
-    with speaking(path):
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        group = zarr.open_group(str(fresh), mode="w", zarr_format=3)
-        array = group.create_array(
-            "0",
-            shape=stack.shape,
-            chunks=(1, *(min(side, _LARGEST_CHUNK) for side in stack.shape[1:])),
-            dtype="float32",
-            fill_value=float("nan"),
-            dimension_names=("c", "y", "x"),
+    laid = {name: _on_grid(name, values, grid) for name, values in maps.items()}
+    with fresh_folder(path, ours=is_map, replace=replace) as fresh:
+        write_image(
+            fresh,
+            path.name,
+            laid,
+            grid,
+            labels=labels or {},
+            notes={**(notes or {}), "notice": RESEARCH_USE},
+            key=KEY,
+            version=version,
         )
-        array[:] = stack
-        group.attrs.update(
-            {
-                "ome": {
-                    "version": "0.5",
-                    "multiscales": [_multiscale(path.name, grid)],
-                    "omero": {
-                        "channels": [_channel(*entry) for entry in zip(maps, stack, strict=False)]
-                    },
-                },
-                _NOTES: {**(notes or {}), "notice": RESEARCH_USE},
-            }
-        )
-        old = path.parent / f".{path.name}.old"
-        shutil.rmtree(old, ignore_errors=True)
-        if path.exists():
-            path.rename(old)
-        fresh.rename(path)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def is_map(path: Path) -> bool:
@@ -105,7 +90,7 @@ def is_map(path: Path) -> bool:
     import zarr
 
     try:
-        return _NOTES in zarr.open_group(str(path), mode="r").attrs
+        return KEY in zarr.open_group(str(path), mode="r").attrs
     except (OSError, ValueError, KeyError):
         return False
 
@@ -171,36 +156,3 @@ def _on_grid(name: str, values: NDArray[Any], grid: PatchGrid) -> NDArray[np.flo
     laid = np.full(grid.shape, np.nan, np.float32)
     laid[grid.rows, grid.cols] = values
     return laid
-
-
-def _multiscale(name: str, grid: PatchGrid) -> dict[str, Any]:
-    corner = [place + (grid.patch_um - grid.stride_um) / 2 for place in grid.origin_um]
-    return {
-        "name": name,
-        "axes": [
-            {"name": "c", "type": "channel"},
-            {"name": "y", "type": "space", "unit": "micrometer"},
-            {"name": "x", "type": "space", "unit": "micrometer"},
-        ],
-        "datasets": [
-            {
-                "path": "0",
-                "coordinateTransformations": [
-                    {"type": "scale", "scale": [1.0, grid.stride_um, grid.stride_um]},
-                    {"type": "translation", "translation": [0.0, corner[1], corner[0]]},
-                ],
-            }
-        ],
-    }
-
-
-def _channel(name: str, values: NDArray[np.float32]) -> dict[str, Any]:
-    known = values[np.isfinite(values)]
-    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
-    start, end = (float(v) for v in np.percentile(known, [2, 99])) if known.size else (low, high)
-    return {
-        "label": name,
-        "color": "FFFFFF",
-        "active": True,
-        "window": {"min": low, "max": high, "start": start, "end": end},
-    }

@@ -31,6 +31,25 @@ _UM_PER_UNIT = {
 }
 
 
+class ContradictoryPixelSizeError(HaikuError):
+    """A file states two pixel sizes.
+
+    Parameters
+    ----------
+    sentence : str
+        What the user reads on the command line.
+    name : str
+        Name of the file.
+    sizes_um : tuple of float
+        The sizes stated.
+    """
+
+    def __init__(self, sentence: str, name: str, sizes_um: tuple[float, float]) -> None:
+        super().__init__(sentence)
+        self.name = name
+        self.sizes_um = sizes_um
+
+
 def um_per_unit(unit: str) -> float | None:
     """Return how many um one `unit` is, or None for a unit that is no length ("pixel")."""
     text = unit.strip().replace("\\u00b5", "u").replace("\\u00B5", "u")
@@ -66,9 +85,11 @@ def square_pixel_size(x_um: float, y_um: float, name: str) -> float:
     """
     if math.isfinite(x_um) and math.isfinite(y_um) and x_um > 0 and y_um > 0:
         if abs(x_um - y_um) > 0.01 * max(x_um, y_um):
-            raise HaikuError(
+            raise ContradictoryPixelSizeError(
                 f"{name} contradicts itself about its pixel size, {x_um:g} um across and {y_um:g} "
-                "um down: give the right one in um with --pixel-size."
+                "um down: give the right one in um with --pixel-size.",
+                name,
+                (x_um, y_um),
             )
         return checked_pixel_size(x_um, name)
     return checked_pixel_size(min(x_um, y_um) if math.isfinite(min(x_um, y_um)) else math.nan, name)
@@ -85,10 +106,12 @@ def agreed_pixel_size(metadata_um: float | None, tags_um: float | None, name: st
     if metadata_um is None or tags_um is None:
         return tags_um if metadata_um is None else metadata_um
     if abs(metadata_um - tags_um) > 0.05 * max(metadata_um, tags_um):
-        raise HaikuError(
+        raise ContradictoryPixelSizeError(
             f"{name} contradicts itself about its pixel size, {metadata_um:g} um in its metadata "
             f"and {tags_um:g} um in its resolution tags: give the right one in um with "
-            "--pixel-size."
+            "--pixel-size.",
+            name,
+            (metadata_um, tags_um),
         )
     return metadata_um
 

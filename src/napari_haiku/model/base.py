@@ -45,6 +45,8 @@ class TissueModel(ABC):
     n_text_heads : int
         Text heads refitted on bootstraps of the training patients; 0 where the
         model ships none.
+    any_patch_size : bool
+        Whether patches of any size can be read; else one of :attr:`patch_um` is.
     card : mapping
         Where the model comes from: licence, credit, training images.
     device : Device
@@ -59,6 +61,7 @@ class TissueModel(ABC):
     pixel_size_um: float
     patch_px: int
     n_text_heads: int = 0
+    any_patch_size: bool = True
     card: Mapping[str, Any]
     device: Device
 

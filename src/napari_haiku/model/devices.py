@@ -66,3 +66,15 @@ def _why_no_cuda() -> str:
     if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
         return "CUDA_VISIBLE_DEVICES hides every GPU"
     return "no NVIDIA driver found on this computer"
+
+
+def why_not() -> dict[str, str]:
+    """Say why each device that cannot be used cannot; those that can are left out."""
+    import torch
+
+    reasons = {}
+    if not torch.cuda.is_available():
+        reasons["cuda"] = _why_no_cuda()
+    if not torch.backends.mps.is_available():
+        reasons["mps"] = "this is no Apple computer with a GPU"
+    return reasons

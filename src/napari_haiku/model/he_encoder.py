@@ -91,6 +91,8 @@ class HeEncoder(TissueModel):
         Hash of configuration and weights.
     """
 
+    any_patch_size = False
+
     architecture = ARCHITECTURE
 
     def __init__(

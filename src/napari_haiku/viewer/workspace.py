@@ -7,6 +7,9 @@ from weakref import WeakKeyDictionary
 
 from psygnal import Signal, SignalGroup
 
+from napari_haiku.viewer.session.folder import session_place
+from napari_haiku.viewer.session.parts import SessionParts
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -27,6 +30,7 @@ T = TypeVar("T")
 class WorkspaceEvents(SignalGroup):
     """One signal per field, emitted with the new value after it changed.
 
+    ``record_read`` is emitted with the encoding whose record was read anew,
     ``glass`` is emitted with the distance (um) to the nearest patch when a
     click met no tissue, ``opened`` when another slide is in place and every
     result of the old one is gone.
@@ -38,6 +42,7 @@ class WorkspaceEvents(SignalGroup):
     model = Signal(object)
     atlas = Signal(object)
     selection = Signal(object)
+    region = Signal(object)
     hits = Signal(object)
     record = Signal(object)
     biomarkers = Signal(object)
@@ -48,6 +53,7 @@ class WorkspaceEvents(SignalGroup):
     saved = Signal(object)
     busy = Signal(object)
     glass = Signal(float)
+    record_read = Signal(object)
     opened = Signal()
 
 
@@ -73,7 +79,7 @@ class _Field(Generic[T]):
 
     def __set__(self, instance: Workspace, value: T) -> None:
         old = instance.__dict__.get(self._name, self._default)
-        plain = (str, int, float, dict)
+        plain = (str, int, float, dict, tuple)
         # Slides, atlases and results hold arrays: only plain values are compared by content.
         if old is value or (isinstance(value, plain) and type(old) is type(value) and old == value):
             return
@@ -98,6 +104,8 @@ class Workspace:
         Atlas the answers are read from.
     selection : int or None
         Row of the encoding that is ringed.
+    region : tuple of int
+        Rows of the encoding that were outlined to ask about, in place of one.
     hits : Hits or None
         Answer to the last search.
     record : dict
@@ -113,6 +121,8 @@ class Workspace:
         What was last written to disk.
     busy : str or None
         What is being done, in plain words.
+    session : SessionParts
+        Who wants what kept beside the encoding.
     """
 
     he: _Field[SlideImage | None] = _Field(None)
@@ -121,6 +131,7 @@ class Workspace:
     model: _Field[TissueModel | None] = _Field(None)
     atlas: _Field[Atlas | None] = _Field(None)
     selection: _Field[int | None] = _Field(None)
+    region: _Field[tuple[int, ...]] = _Field(())
     hits: _Field[Hits | None] = _Field(None)
     record: _Field[dict[str, str]] = _Field({})
     biomarkers: _Field[BiomarkerResult | None] = _Field(None)
@@ -133,6 +144,7 @@ class Workspace:
 
     def __init__(self) -> None:
         self.events = WorkspaceEvents(self)
+        self.session = SessionParts()
 
     @property
     def has_slide(self) -> bool:
@@ -144,6 +156,7 @@ class Workspace:
         if he is self.he and mif is self.mif:
             return
         self.open_encoding(None)
+        self.session.put(None)
         self.he = he
         self.mif = mif
         self.events.opened.emit()
@@ -152,11 +165,18 @@ class Workspace:
         """Put an encoding in place and drop the results of the old one."""
         if encoding is self.encoding:
             return
+        place = None if encoding is None else session_place(encoding.path)
+        if place != self.session.place:
+            # Saved while everything said about the slide is still there.
+            self.session.put(None)
         self.selection = None
+        self.region = ()
         self.hits = None
         self.biomarkers = None
         self.niches = None
         self.counterfactual = None
+        if place is not None:
+            self.session.put(place)
         self.encoding = encoding
 
 

@@ -177,6 +177,8 @@ class _Journey:
         _, workbench = viewer.window.add_plugin_dock_widget(PLUGIN, WORKBENCH)
         self._bench: Workbench = getattr(workbench, "__wrapped__", workbench)
         wait_until(lambda: len(self._bench.docks) > 0, "The workbench")
+        if self._bench.tour is not None:
+            self._bench.tour.leave()
         process_events(_DRAWING_S)
         overlay = viewer.canvas.overlays["text"]
         # Clear of the map's title above, its colour bar at the left and the scale bar.

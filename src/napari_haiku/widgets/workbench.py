@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QVBoxLayout, QWidget
 
+from napari_haiku.widgets.frame.haiku_menu import HaikuMenu, add_to_help
 from napari_haiku.widgets.frame.navigation import DOCKS, ENCODE, raise_dock
 from napari_haiku.widgets.frame.status_line import StatusLine
+from napari_haiku.widgets.frame.tour import Tour
+from napari_haiku.widgets.frame.window_watch import WindowWatch
 
 if TYPE_CHECKING:
     import napari
@@ -36,17 +39,16 @@ class Workbench(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._line: StatusLine | None = None
-        self._window: QWidget | None = None
+        self._window = WindowWatch(self, self._leave)
         self.docks: dict[str, HaikuDock] = {}
+        self.tour: Tour | None = None
+        self.menu: HaikuMenu | None = None
         column = QVBoxLayout(self)
         column.addWidget(QLabel("The workbench is opening."))
         self._arranging = QTimer(self)
         self._arranging.setSingleShot(True)
         self._arranging.setInterval(0)
         self._arranging.timeout.connect(self.arrange)
-        self._leaving = QTimer(self)
-        self._leaving.setSingleShot(True)
-        self._leaving.setInterval(0)
 
     def showEvent(self, event: Any) -> None:
         """Arrange the window once it has taken the dock in."""
@@ -58,40 +60,38 @@ class Workbench(QWidget):
         window = self.window()
         if not isinstance(window, QMainWindow):
             return
-        if self._window is not window:
-            self._window = window
-            window.installEventFilter(self)
+        self._window.watch(window)
         for name in DOCKS:
             self.docks[name] = raise_dock(self._viewer, name)
         if self._line is None:
             self._line = StatusLine(self._viewer, window)
             window.addToolBar(Qt.ToolBarArea.BottomToolBarArea, self._line)
+            self.tour = Tour(self._viewer, window, self._raise)
+            self.menu = HaikuMenu(self._viewer, self.tour.start, self._line)
+            self._line.offer(self.menu)
+            add_to_help(self._viewer, self.menu)
         self._line.show()
         raise_dock(self._viewer, ENCODE)
         self._make_room(window)
         own = _dock_of(self)
         if own is not None:
             own.hide()
+        if self.tour is not None:
+            self.tour.start_once()
+
+    def _raise(self, name: str) -> HaikuDock:
+        dock: HaikuDock = raise_dock(self._viewer, name)
+        self.docks[name] = dock
+        return dock
 
     @property
     def line(self) -> StatusLine | None:
         """The Haiku line, once it is there."""
         return self._line
 
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Let go of the viewer when the window closes."""
-        if event is not None and watched is self._window:
-            if event.type() == QEvent.Type.Close:
-                self._leaving.start()
-            elif event.type() == QEvent.Type.Hide and self._leaving.isActive():
-                self._leave()
-        return super().eventFilter(watched, event)
-
     def _leave(self) -> None:
-        self._leaving.stop()
-        if self._window is not None:
-            self._window.removeEventFilter(self)
-            self._window = None
+        if self.tour is not None:
+            self.tour.leave()
         if self._line is not None:
             self._line.shut_down()
 

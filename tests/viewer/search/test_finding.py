@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from napari_haiku.errors import HaikuError
-from napari_haiku.viewer.search.finding import Question, find, vectors_of, where_of
+from napari_haiku.viewer.search.finding import find, rank_anew, with_all_pictures
+from napari_haiku.viewer.search.question import Question, place_of, vectors_of, where_of
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,10 @@ def test_no_identifying_word_is_on_the_cards(opened):
     for card in find(question(opened)).cards:
         assert "patient" not in card.whose
         assert "patient" not in card.record
-        assert card.thumbnail.shape == (64, 64, 3)
+        assert {name: one.shape for name, one in card.pictures.items()} == {
+            "he": (64, 64, 3),
+            "mif": (64, 64, 3),
+        }
 
 
 def test_what_stands_out_is_high_there(opened):
@@ -131,3 +135,54 @@ def test_an_atlas_of_another_model_is_refused(opened):
 def test_vectors_are_read_once(opened):
     encoding, _ = opened
     assert vectors_of(encoding, "he") is vectors_of(encoding, "he")
+
+
+def test_a_region_asks_with_the_mean_of_its_patches(opened):
+    encoding, _ = opened
+    alone = find(question(opened))
+    same = find(question(opened, patch=None, region=(40,)))
+    assert [c.row for c in same.cards] == [c.row for c in alone.cards]
+    pair = find(question(opened, patch=None, region=(40, 41)))
+    vectors = vectors_of(encoding, "he")[[40, 41]]
+    mean = vectors.mean(axis=0) / np.linalg.norm(vectors.mean(axis=0))
+    np.testing.assert_allclose(pair.likeness, vectors_of(encoding, "he") @ mean, atol=1e-5)
+
+
+def test_every_patch_of_a_region_keeps_the_gap(opened):
+    encoding, _ = opened
+    middle, reach = place_of(question(opened, patch=None, region=(40, 42)))
+    np.testing.assert_allclose(middle[0], encoding.centres_um[[40, 42]].mean(axis=0))
+    ends = np.hypot(*(encoding.centres_um[[40, 42]] - middle).T)
+    assert reach == pytest.approx(ends.max())
+
+
+def test_what_was_refused_does_not_come_again_and_others_move_up(opened):
+    first = find(question(opened))
+    refused = frozenset({first.cards[0].row, first.cards[3].row})
+    second = find(question(opened, refused=refused))
+    kept = [card.row for card in first.cards if card.row not in refused]
+    assert [card.row for card in second.cards][: len(kept)] == kept
+    assert len(second.cards) == len(first.cards)
+    assert [card.rank for card in second.cards] == list(range(1, 13))
+
+
+@pytest.mark.parametrize("target", ["he", "mif", "text"])
+def test_ranking_anew_agrees_with_a_search_among_the_same_hits(opened, target):
+    _, atlas = opened
+    everything = find(question(opened, target=target, k=len(atlas)))
+    weights = {"he": 0.3, "mif": 0.7}
+    anew = rank_anew(everything, weights)
+    full = find(question(opened, target=target, k=len(atlas), weights=weights))
+    np.testing.assert_allclose(
+        [card.similarity for card in anew.cards],
+        [card.similarity for card in full.cards],
+        atol=1e-3,
+    )
+    np.testing.assert_allclose(anew.likeness, full.likeness, atol=1e-6)
+    assert [card.rank for card in anew.cards] == list(range(1, len(atlas) + 1))
+
+
+def test_pictures_beyond_the_first_page_come_later(opened):
+    found = find(question(opened, k=20))
+    assert [bool(card.pictures) for card in found.cards] == [True] * 12 + [False] * 8
+    assert all(card.pictures for card in with_all_pictures(found).cards)

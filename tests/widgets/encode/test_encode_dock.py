@@ -123,6 +123,108 @@ def test_layers_that_vanish_do_not_close_the_slide(qtbot, dock, viewer):
     assert dock.slide.choice.combos["he"].currentText() == "p0_he"
 
 
+def test_a_changed_record_only_has_the_text_read_anew(qtbot, dock, slide):
+    dock.workspace.record = {"patient_id": "C01", "stage": "II"}
+    qtbot.waitUntil(lambda: dock.ready, timeout=PATIENCE_MS)
+    encode(qtbot, dock)
+    encoding = dock.workspace.encoding
+    dock.form.set_field("stage", "IV")
+    qtbot.waitUntil(lambda: encoding.record == {"stage": "IV"}, timeout=PATIENCE_MS)
+    assert dock.strip.text.startswith("The record was read anew")
+    assert dock.workspace.encoding is encoding
+    assert dock.primary.text().startswith("Find similar tissue")
+    assert Encoding.open(encoding.path).caption == encoding.caption
+    assert "stage: IV" in encoding.caption
+
+
+def test_a_slide_opened_with_another_record_asks_which_is_right(qtbot, dock, slide):
+    dock.workspace.record = {"stage": "II"}
+    qtbot.waitUntil(lambda: dock.ready, timeout=PATIENCE_MS)
+    encode(qtbot, dock)
+    dock.workspace.open_slide(None, None)
+    dock.slides.open(slide)
+    dock.workspace.record = {"stage": "I"}
+    qtbot.waitUntil(lambda: dock.workspace.has_slide, timeout=PATIENCE_MS)
+    dock.workspace.record = {"stage": "I"}
+    qtbot.waitUntil(lambda: "record differs" in dock.strip.text, timeout=PATIENCE_MS)
+    assert dock.workspace.encoding.record == {"stage": "II"}
+    qtbot.mouseClick(dock.strip.buttons[1], Qt.MouseButton.LeftButton)
+    assert dock.workspace.record == {"stage": "II"}
+
+
+def test_the_patches_are_the_models_own_until_typed(dock, stores, monkeypatch):
+    assert dock.request().patch_um is None
+    assert dock.how.patch.value() == stores.model.patch_um
+    dock.how.step.setValue(50)
+    assert (dock.request().patch_um, dock.request().stride_um) == (None, 50.0)
+    monkeypatch.setattr(type(stores.model), "any_patch_size", False)
+    dock.how.describe_model(stores.model)
+    assert not dock.how.patch.isEnabled()
+    assert "patches of 100 µm only" in dock.how.patch.toolTip()
+
+
+def test_devices_and_models_that_cannot_be_used_say_why(dock):
+    dock.how.show_why_not({"cuda": "no NVIDIA driver found on this computer"})
+    devices = dock.how.device
+    item = devices.model().item(devices.findData("cuda"))
+    assert not item.isEnabled()
+    assert "no NVIDIA driver" in item.toolTip()
+    assert devices.model().item(devices.findData("cpu")).isEnabled()
+    rows = [{"name": "haiku", "title": "Haiku as published", "on_disk": False}]
+    dock.how.show_known_models(rows)
+    models = dock.how.model
+    item = models.model().item(models.findText("Haiku as published"))
+    assert not item.isEnabled()
+    assert "napari-haiku convert haiku" in item.toolTip()
+    assert dock.how.model_name == "default"
+
+
+def test_a_file_of_two_pixel_sizes_is_asked_about(qtbot, open_dock, slide, monkeypatch):
+    from napari_haiku.images import reading
+    from napari_haiku.images.pixel_size import ContradictoryPixelSizeError
+
+    open_image = reading.open_image
+
+    def contradictory(path, *, pixel_size_um=None):
+        if pixel_size_um is None:
+            raise ContradictoryPixelSizeError("Two sizes.", path.name, (0.5, 0.25))
+        return open_image(path, pixel_size_um=pixel_size_um)
+
+    monkeypatch.setattr(reading, "open_image", contradictory)
+    dock = open_dock(EncodeDock)
+    dock.slides.open(slide[:1])
+    qtbot.waitUntil(lambda: len(dock.strip.buttons) == 2, timeout=PATIENCE_MS)
+    assert dock.strip.text.startswith("The file says 0.5 um in one place and 0.25 um in another.")
+    qtbot.mouseClick(dock.strip.buttons[1], Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: dock.workspace.has_slide, timeout=PATIENCE_MS)
+    assert dock.workspace.he.pixel_size_um == 0.25
+
+
+def test_what_the_files_do_not_say_is_asked_only_once(qtbot, open_dock, viewer, slide):
+    """A typed pixel size and a renamed marker come back with the slide."""
+    dock = open_dock(EncodeDock)
+    put_slide(viewer, dock.workspace, Opened.of(he_image(pixel=None), None))
+    qtbot.waitUntil(lambda: dock.workspace.session.live, timeout=PATIENCE_MS)
+    dock.slide.choice.sizes["he"].box.setValue(0.5)
+    qtbot.waitUntil(lambda: dock.ready, timeout=PATIENCE_MS)
+    dock.workspace.open_slide(None, None)
+    dock.slide._typed.clear()
+    put_slide(viewer, dock.workspace, Opened.of(he_image(pixel=None), None))
+    qtbot.waitUntil(
+        lambda: dock.workspace.he is not None and dock.workspace.he.pixel_size_um == 0.5,
+        timeout=PATIENCE_MS,
+    )
+
+
+def test_too_little_space_is_said_before_it_starts(dock, monkeypatch):
+    from dataclasses import replace
+
+    dock._show_preview(replace(dock._preview, free_bytes=3_000), None)
+    assert "The disk is full: " in dock.strip.text
+    assert "3 kB free" in dock.strip.text
+    assert [button.text() for button in dock.strip.buttons] == ["Choose folder..."]
+
+
 def test_a_folder_that_is_no_image_is_one_sentence(qtbot, open_dock, tmp_path):
     dock = open_dock(EncodeDock)
     bad = tmp_path / "cut.ome.tif"

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from napari_haiku.atlas.build import build_atlas
 from napari_haiku.jobs import run_job
 from napari_haiku.viewer.layers.layer_slots import layer_in_slot
+from napari_haiku.viewer.search.region_drawing import show_region
 from napari_haiku.widgets.similar.similar_dock import SimilarDock
 
 PATIENCE_MS = 60_000
@@ -17,9 +19,12 @@ def dock(open_dock, workspace):
 
 def answered(qtbot, dock, change):
     """Change something and wait for the next answer."""
-    before = dock.found
+    before = None if dock.found is None else dock.found.hits
     change()
-    qtbot.waitUntil(lambda: dock.found is not before, timeout=PATIENCE_MS)
+    # Pictures that come later change the answer, but not its hits.
+    qtbot.waitUntil(
+        lambda: dock.found is not None and dock.found.hits is not before, timeout=PATIENCE_MS
+    )
     return dock.found
 
 
@@ -39,18 +44,26 @@ def test_a_selection_is_searched_at_once_and_shown(qtbot, dock):
 
 
 def test_weights_re_rank(qtbot, dock):
-    qtbot.waitUntil(lambda: set(dock.weights.weights()) == {"he", "mif", "text"})
+    qtbot.waitUntil(lambda: set(dock.ask.weights.weights()) == {"he", "mif", "text"})
     first = answered(qtbot, dock, select(dock))
-    second = answered(qtbot, dock, lambda: dock.weights.slider("mif").setValue(20))
-    assert second.question.weights["mif"] == 1.0
+    dock.ask.weights.slider("mif").setValue(20)
+    # Among the hits at hand at once, among all once the slider rests.
+    second = dock.found
+    assert second is not first
+    assert {c.row for c in second.cards} == {c.row for c in first.cards}
+    qtbot.waitUntil(
+        lambda: dock.found.hits is not second.hits and not dock.is_running(), timeout=PATIENCE_MS
+    )
+    assert dock.found.question.weights["mif"] == 1.0
+    second = dock.found
     assert [c.similarity for c in first.cards] != [c.similarity for c in second.cards]
 
 
 def test_a_filter_chip_narrows_and_its_removal_widens(qtbot, dock):
     answered(qtbot, dock, select(dock))
-    found = answered(qtbot, dock, lambda: dock.chips.set_filter("stage", "IV"))
+    found = answered(qtbot, dock, lambda: dock.ask.chips.set_filter("stage", "IV"))
     assert all("stage: IV" in card.record for card in found.cards)
-    found = answered(qtbot, dock, dock.chips.remove_last)
+    found = answered(qtbot, dock, dock.ask.chips.remove_last)
     assert found.question.filters == {}
 
 
@@ -63,20 +76,20 @@ def test_the_overlay_can_be_put_away_and_taken_out(qtbot, dock):
 
 
 def test_words_are_searched_and_an_empty_line_is_not(qtbot, dock):
-    dock.look_for.buttons["Text"].click()
-    dock.search()
+    dock.ask.look_for.buttons["Text"].click()
+    dock.asking.search()
     assert not dock.is_running("search")
-    dock.typed.setText("stage: IV")
-    found = answered(qtbot, dock, dock.search)
+    dock.ask.words.line.setText("stage: IV")
+    found = answered(qtbot, dock, dock.asking.search)
     assert found.question.patch is None
     assert found.question.words is not None
 
 
 def test_only_unknown_words_are_refused(qtbot, dock, stores, monkeypatch):
     monkeypatch.setattr(type(stores.model), "unknown_words", lambda _self, text: (text,))
-    dock.look_for.buttons["Text"].click()
-    dock.typed.setText("desmoplasia")
-    dock.search()
+    dock.ask.look_for.buttons["Text"].click()
+    dock.ask.words.line.setText("desmoplasia")
+    dock.asking.search()
     qtbot.waitUntil(lambda: dock.strip.state == "failed", timeout=PATIENCE_MS)
     assert "never read any of these words" in dock.strip.text
 
@@ -119,3 +132,172 @@ def test_another_slide_clears_the_answer(qtbot, dock):
     dock.workspace.open_encoding(None)
     assert dock.found is None
     assert layer_in_slot(dock.viewer, "similarity") is None
+
+
+def rings(viewer):
+    return layer_in_slot(viewer, "query region")
+
+
+def test_an_outline_asks_with_the_patches_inside(qtbot, dock):
+    dock.ask.look_for.buttons["Box"].click()
+    assert dock.asking.drawing.kind == "box"
+    assert not dock.viewer.scene.camera.mouse_pan
+    centres = dock.workspace.encoding.centres_um
+    outline = np.array([[100, 100], [400, 100], [400, 300], [100, 300.0]])
+
+    def draw():
+        show_region(dock.viewer, outline)
+        dock.asking._outlined(outline)
+
+    found = answered(qtbot, dock, draw)
+    inside = np.flatnonzero(((centres > [100, 100]) & (centres < [400, 300])).all(axis=1))
+    assert found.question.region == tuple(inside)
+    assert dock.workspace.selection is None
+    assert rings(dock.viewer) is not None
+    # A click afterwards asks about one patch again, and drags pan.
+    answered(qtbot, dock, select(dock))
+    assert dock.ask.kind == "Click"
+    assert dock.workspace.region == ()
+    assert rings(dock.viewer) is None
+    assert dock.viewer.scene.camera.mouse_pan
+
+
+def test_drawing_around_glass_says_so(dock):
+    dock.asking._outlined(np.array([[-500, -500], [-400, -500], [-400, -400.0]]))
+    assert "around tissue" in dock.strip.text
+
+
+def test_drags_pan_again_while_another_dock_is_in_view(dock):
+    dock.ask.look_for.buttons["Lasso"].click()
+    dock.hide()
+    assert dock.viewer.scene.camera.mouse_pan
+    dock.show()
+    assert dock.asking.drawing.kind == "lasso"
+
+
+def test_not_this_one_is_left_out_until_something_else_is_asked(qtbot, dock):
+    first = answered(qtbot, dock, select(dock))
+    gone = first.cards[0].row
+    second = answered(qtbot, dock, lambda: dock.asking.refuse(1))
+    assert gone not in [card.row for card in second.cards]
+    assert len(second.cards) == len(first.cards)
+    answered(qtbot, dock, select(dock, 41))
+    assert dock.asking.refused == set()
+
+
+def test_hits_are_kept_named_compared_and_come_back(qtbot, dock):
+    bar = dock.keeping.bar
+    answered(qtbot, dock, select(dock))
+    dock.keeping.keep_button.click()
+    assert not dock.keeping.compare_button.isEnabled()
+    bar.names.lineEdit().setText("Dark end")
+    bar.names.lineEdit().editingFinished.emit()
+    answered(qtbot, dock, select(dock, 2))
+    dock.keeping.keep_button.click()
+    assert [one.name for one in bar.kept] == ["Dark end", "Hits 1"]
+    assert len(bar.kept[0].rows) == 50
+    dock.keeping.compare_button.click()
+    qtbot.waitUntil(lambda: bar.table.rowCount() > 0, timeout=PATIENCE_MS)
+    assert bar.table.isVisibleTo(dock)
+    assert bar.table.horizontalHeaderItem(1).text() == "Hits 1"
+    state = dock.session_state()
+    bar.put([])
+    dock.keeping.restore(state["kept"])
+    assert [one.name for one in bar.kept] == ["Dark end", "Hits 1"]
+    bar.names.setCurrentIndex(1)
+    bar.names.activated.emit(1)
+    qtbot.waitUntil(
+        lambda: [card.row for card in dock.cards] == list(bar.kept[0].rows), timeout=PATIENCE_MS
+    )
+
+
+def test_single_hits_are_kept_by_their_rank(qtbot, dock):
+    found = answered(qtbot, dock, select(dock))
+    dock.gallery.select(3)
+    dock.key_actions()["keep"]()
+    dock.key_actions()["keep"]()
+    dock.gallery.select(1)
+    dock.key_actions()["keep"]()
+    (kept,) = dock.keeping.bar.kept
+    assert kept.rows == (found.cards[2].row, found.cards[0].row)
+    assert dock.keeping.bar.current is None
+
+
+def test_kept_hits_of_another_atlas_say_which(qtbot, dock, own_atlas):
+    answered(qtbot, dock, select(dock))
+    dock.keeping.keep_button.click()
+    dock.workspace.within_patient_um = 300.0
+    dock.workspace.atlas = own_atlas
+    dock.keeping.bar.names.setCurrentIndex(1)
+    dock.keeping.bar.names.activated.emit(1)
+    assert "was kept from the atlas" in dock.strip.text
+
+
+def test_hits_are_exported(qtbot, dock, tmp_path):
+    answered(qtbot, dock, select(dock))
+    for name in ("hits.csv", "hits.png"):
+        dock.keeping.export(tmp_path / name)
+        qtbot.waitUntil(lambda n=name: n in dock.strip.text, timeout=PATIENCE_MS)
+        assert (tmp_path / name).stat().st_size > 200
+    text = (tmp_path / "hits.csv").read_text(encoding="utf-8")
+    assert text.startswith("# Similar tissue: H&E patches like the patch at")
+    assert "patient 1" not in text
+
+
+def test_keys_walk_through_the_hits_and_back(qtbot, dock):
+    found = answered(qtbot, dock, select(dock))
+    keys = dock.key_actions()
+    keys["next hit"]()
+    keys["next hit"]()
+    assert dock.gallery.selected == 2
+    beside = lambda: layer_in_slot(dock.viewer, "slide beside")  # noqa: E731
+    qtbot.waitUntil(lambda: beside() is not None and not dock.is_running(), timeout=PATIENCE_MS)
+    assert found.cards[1].whose in beside().name
+    # The hit lies where the query does, so that both pan and zoom together.
+    x, y = dock.workspace.encoding.centres_um[40]
+    np.testing.assert_allclose(layer_in_slot(dock.viewer, "hit beside").data, [[y, x]])
+    assert dock.viewer.canvas.grid.enabled
+    keys["previous hit"]()
+    keys["previous hit"]()
+    assert dock.gallery.selected == 50
+    qtbot.waitUntil(lambda: not dock.is_running(), timeout=PATIENCE_MS)
+    keys["back to the query"]()
+    assert not dock.viewer.canvas.grid.enabled
+    assert beside() is None
+
+
+def test_unknown_words_are_underlined_and_named_while_typed(qtbot, dock, stores, monkeypatch):
+    monkeypatch.setattr(
+        type(stores.model),
+        "unknown_words",
+        lambda _self, text: tuple(w for w in text.split() if w.startswith("desmo")),
+    )
+    dock.ask.look_for.buttons["Text"].click()
+    qtbot.waitUntil(lambda: dock.ask.words._unknown_words is not None, timeout=PATIENCE_MS)
+    dock.ask.words.line.setText("stage desmoplasia")
+    assert dock.ask.words.unknown == ("desmoplasia",)
+    assert dock.ask.words.remark.text() == (
+        'The model has never read "desmoplasia": underlined words are ignored.'
+    )
+    assert dock.ask.words.line.text() == "stage desmoplasia"
+    dock.ask.words.line.setText("desmoplasia")
+    assert "nothing to search for" in dock.ask.words.remark.text()
+    dock.ask.words.line.setText("stage")
+    assert not dock.ask.words.remark.isVisibleTo(dock)
+
+
+def test_the_question_comes_back_with_the_session(qtbot, dock):
+    answered(qtbot, dock, select(dock))
+    dock.ask.target.buttons["mIF patches"].click()
+    dock.ask.chips.set_filter("stage", "IV")
+    dock.asking.count.setCurrentIndex(0)
+    dock.overlay.setChecked(False)
+    state = dock.session_state()
+    dock.ask.target.buttons["H&E patches"].click()
+    dock.ask.chips.remove_last()
+    dock.asking.count.setCurrentIndex(2)
+    dock.restore_session(state)
+    qtbot.waitUntil(lambda: not dock.is_running(), timeout=PATIENCE_MS)
+    question = dock.found.question
+    assert (question.target, question.filters, question.k) == ("mif", {"stage": "IV"}, 20)
+    assert not dock.overlay.isChecked()

@@ -23,6 +23,14 @@ def step_between(centres_um: NDArray[Any]) -> float:
     return float(np.median(distance[:, 1]))
 
 
+def grid_pairs(centres_um: NDArray[Any], step_um: float) -> NDArray[np.int64]:
+    """Pairs of patches among each other's eight grid neighbours, each once, shape (pairs, 2)."""
+    pairs: NDArray[np.int64] = cKDTree(centres_um).query_pairs(
+        _REACH * step_um, output_type="ndarray"
+    )
+    return pairs
+
+
 def smooth_over_neighbours(
     vectors: NDArray[Any], centres_um: NDArray[Any], step_um: float
 ) -> NDArray[np.float32]:
@@ -42,7 +50,7 @@ def smooth_over_neighbours(
     ndarray of float32, shape (n, dim)
     """
     n = len(vectors)
-    pairs = cKDTree(centres_um).query_pairs(_REACH * step_um, output_type="ndarray")
+    pairs = grid_pairs(centres_um, step_um)
     own = np.arange(n)
     rows = np.concatenate([own, pairs[:, 0], pairs[:, 1]])
     columns = np.concatenate([own, pairs[:, 1], pairs[:, 0]])

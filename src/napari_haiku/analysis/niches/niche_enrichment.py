@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 
 from napari_haiku.analysis.statistics.multiple_testing import benjamini_hochberg
+from napari_haiku.analysis.statistics.patient_means import patient_niche_means
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -31,9 +32,13 @@ COLUMNS = (
     "p_welch",
     "q",
 )
+PATIENT_COLUMNS = ("patients", "difference_patients", "p_patients", "q_patients")
+# With fewer the smallest p that a signed-rank test can give is above 0.05.
+MIN_PATIENTS = 6
 CAUTION = (
     "p and q compare patches of these slides with each other; neighbouring patches are not "
-    "independent, so they describe this tissue and are no evidence beyond it."
+    "independent, so they describe this tissue and are no evidence beyond it. p_patients and "
+    "q_patients compare patients; they too belong to niches that were found on the same tissue."
 )
 
 
@@ -82,6 +87,57 @@ def enrichment_table(
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table["q"] = benjamini_hochberg(table["p"].to_numpy(np.float64))
     return table
+
+
+def with_patients(
+    table: pd.DataFrame,
+    labels: NDArray[np.int64],
+    values: NDArray[Any],
+    markers: Sequence[str],
+    patients: NDArray[np.int64],
+) -> pd.DataFrame:
+    """Add the comparison whose units are patients.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`enrichment_table`.
+    labels, values, markers
+        As there.
+    patients : ndarray of int64, shape (n,)
+        Patient of each patch as a number from 0.
+
+    Returns
+    -------
+    DataFrame
+        With `patients`, how many have three patches inside and outside;
+        `difference_patients`, the mean over them of the inside's mean less the
+        outside's; `p_patients` by Wilcoxon's signed-rank test and `q_patients`,
+        NaN with fewer than six patients.
+    """
+    n_patients = int(patients.max(initial=-1)) + 1
+    rows: list[tuple[float, float, float]] = []
+    for niche in dict.fromkeys(table["niche"]):
+        places = np.where(labels == niche, 1, 0)
+        means = patient_niche_means(values, patients, places, n_patients=n_patients, n_niches=2)
+        change = means[:, 1] - means[:, 0]
+        rows.extend(_signed_rank(change[:, column]) for column in range(len(markers)))
+    added = np.array(rows, np.float64).reshape(-1, 3)
+    table = table.copy()
+    table["patients"] = added[:, 0].astype(np.int64)
+    table["difference_patients"] = added[:, 1]
+    table["p_patients"] = added[:, 2]
+    table["q_patients"] = benjamini_hochberg(added[:, 2])
+    return table
+
+
+def _signed_rank(change: NDArray[np.float64]) -> tuple[float, float, float]:
+    known = change[np.isfinite(change)]
+    if not len(known):
+        return 0, math.nan, math.nan
+    if len(known) < MIN_PATIENTS or not known.any():
+        return len(known), float(known.mean()), math.nan
+    return len(known), float(known.mean()), float(stats.wilcoxon(known).pvalue)
 
 
 def _compare(here: NDArray[np.float64], rest: NDArray[np.float64]) -> dict[str, float]:

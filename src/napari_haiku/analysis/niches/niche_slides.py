@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_haiku.analysis.statistics.atlas_patients import patient_of
 from napari_haiku.errors import HaikuError
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class NicheSlide:
         Markers known of them.
     expression : ndarray, shape (n, markers), or None
         Marker values, NaN where there is none.
+    patient : str
+        Whose tissue it is, as a key that is written nowhere.
     """
 
     patches: NDArray[np.int64]
@@ -44,6 +47,7 @@ class NicheSlide:
     vectors: NDArray[Any]
     markers: tuple[str, ...]
     expression: NDArray[Any] | None
+    patient: str = ""
 
 
 def encoding_slides(
@@ -79,6 +83,7 @@ def encoding_slides(
                 vectors=vectors,
                 markers=tuple(markers),
                 expression=expression,
+                patient=patient_of(encoding),
             )
         )
     return slides
@@ -95,6 +100,7 @@ def atlas_slides(atlas: Atlas, modality: str) -> list[NicheSlide]:
     names = _modalities(modality)
     slides = []
     if set(names) <= set(atlas.modalities):
+        patients = atlas.slides["patient_id"].to_numpy(str)
         there = np.all([atlas.has(name) for name in names], axis=0)
         for slide in range(atlas.n_slides):
             kept = np.flatnonzero((atlas.slide_index == slide) & there)
@@ -106,6 +112,7 @@ def atlas_slides(atlas: Atlas, modality: str) -> list[NicheSlide]:
                         vectors=_side_by_side([atlas.embeddings(name)[kept] for name in names]),
                         markers=tuple(atlas.markers),
                         expression=np.asarray(atlas.expression[kept]),
+                        patient=str(patients[slide]),
                     )
                 )
     if not slides:

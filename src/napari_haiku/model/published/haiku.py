@@ -70,6 +70,8 @@ class Haiku(TissueModel):
         Shown to the user.
     """
 
+    any_patch_size = False
+
     architecture = "haiku"
     # What config.json of the model folder says; a tuned model is written with it.
     stored: Mapping[str, Any] = MappingProxyType({})

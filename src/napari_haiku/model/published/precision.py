@@ -56,4 +56,15 @@ def choose_precision(name: str, device: str) -> Precision:
         return Precision(name, "chosen by you")
     if device.startswith("cuda") and torch.cuda.is_bf16_supported():
         return Precision("bf16", "this GPU computes in bfloat16")
+    if device == "cpu" and _multiplies_bf16():
+        return Precision("bf16", "this processor multiplies in bfloat16")
     return Precision("fp32", "the default here")
+
+
+def _multiplies_bf16() -> bool:
+    """Tell whether the processor has instructions that multiply bfloat16 (AMX or AVX-512)."""
+    asks = (
+        getattr(torch.cpu, name, None)
+        for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    )
+    return any(ask is not None and bool(ask()) for ask in asks)

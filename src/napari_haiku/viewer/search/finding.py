@@ -1,102 +1,32 @@
-"""A question put to the atlas, and its hits told with everything the window shows of them."""
+"""Answering a question with the atlas, and ranking the answer anew while sliders move."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from napari_haiku.errors import HaikuError
+from napari_haiku.viewer.search.hit_cards import HitCard, make_cards, with_pictures
+from napari_haiku.viewer.search.question import (
+    Question,
+    place_of,
+    vector_of,
+    vectors_of,
+    where_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from napari_haiku.analysis.biomarkers.marker_scale import MarkerScale
     from napari_haiku.atlas.search import Hits
-    from napari_haiku.atlas.store import Atlas
     from napari_haiku.encoding.store import Encoding
 
-_STANDS_OUT_SD = 0.5
-_MOST_NAMED = 2
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """What is looked for, and where.
-
-    Parameters
-    ----------
-    encoding : Encoding
-        The slide asked from.
-    atlas : Atlas
-        Where to look.
-    patch : int or None
-        The ringed patch; None when only words are asked for.
-    words : ndarray, shape (dim,), or None
-        Vector of typed words in place of the record's.
-    target : {"he", "mif", "text"}
-        What the hits should be.
-    weights : mapping
-        Part -> share; empty for the usual shares of the parts at hand.
-    k : int
-        Number of hits.
-    filters : mapping
-        Clinical field -> the value hits must have.
-    within_patient_um : float or None
-        None: other patients only.
-    """
-
-    encoding: Encoding
-    atlas: Atlas
-    patch: int | None
-    words: NDArray[np.float32] | None
-    target: str
-    weights: Mapping[str, float]
-    k: int = 50
-    filters: Mapping[str, str] = field(default_factory=dict)
-    within_patient_um: float | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class HitCard:
-    """One hit as the gallery shows it.
-
-    Parameters
-    ----------
-    rank : int
-        Place, from 1.
-    row : int
-        Row of the atlas.
-    similarity : float
-        Likeness to the question.
-    whose : str
-        "this slide" or the patient's pseudonym.
-    this_slide : bool
-        Whether the hit lies on the slide in view.
-    position_um : tuple of float
-        Patch centre (x, y) on its slide.
-    stands_out : tuple of str
-        At most two markers that are high there, the highest first.
-    thumbnail : ndarray of uint8 or None
-        Small picture.
-    record : str
-        The record of its patient in a line.
-    """
-
-    rank: int
-    row: int
-    similarity: float
-    whose: str
-    this_slide: bool
-    position_um: tuple[float, float]
-    stands_out: tuple[str, ...]
-    thumbnail: NDArray[np.uint8] | None
-    record: str
+# Pictures read before the hits are first shown: a page of the gallery.
+_FIRST_PICTURES = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +40,8 @@ class Found:
     hits : Hits
         Rows and similarities, one query.
     cards : tuple of HitCard
-        The hits, best first.
+        The hits, best first; those after the first page may lack pictures, see
+        :func:`with_all_pictures`.
     likeness : ndarray of float32, shape (n,), or None
         Likeness of every patch of the slide to the question.
     patients : int
@@ -141,87 +72,79 @@ def find(question: Question) -> Found:
         The atlas was made with another model, nothing can answer, or a filter
         leaves nothing.
     """
-    from napari_haiku.atlas.query import compose_query, default_weights
     from napari_haiku.atlas.search import Exclusion, search
 
-    encoding, atlas, patch = question.encoding, question.atlas, question.patch
+    encoding, atlas = question.encoding, question.atlas
     atlas.check_model(encoding.model_fingerprint)
     begin = time.perf_counter()
-    at_hand = parts_of(question)
-    wanted = question.weights or default_weights(at_hand)
-    parts = {name: part for name, part in at_hand.items() if name in wanted}
-    weights = {name: share for name, share in wanted.items() if name in parts}
-    if not any(weights.values()):
-        raise HaikuError("Every part of the question counts 0: drag at least one slider up.")
-    vector = compose_query(parts, weights)
+    vector = vector_of(question)
+    middle, reach = place_of(question)
+    gap = question.within_patient_um
     hits = search(
         atlas,
         vector,
         target=question.target,
-        k=question.k,
+        k=question.k + len(question.refused),
         where=where_of(question.filters),
-        exclude=Exclusion.of(encoding, question.within_patient_um),
-        query_positions_um=_positions(encoding, patch),
+        # Every patch of a region keeps the gap, not only its middle.
+        exclude=Exclusion.of(encoding, None if gap is None else gap + reach),
+        query_positions_um=middle,
     )
+    hits = _without(hits, question.refused, question.k)
     milliseconds = (time.perf_counter() - begin) * 1000
     rows = hits.indices[0][hits.found[0]]
-    cards = tuple(
-        _card(question, rank, int(row), float(hits.similarity[0, rank - 1]))
-        for rank, row in enumerate(rows, start=1)
+    cards = make_cards(
+        atlas, encoding.slide_id, rows.tolist(), hits.similarity[0][: len(rows)].tolist()
     )
+    cards = with_pictures(atlas, cards, frozenset(range(1, _FIRST_PICTURES + 1)))
     patients = len({atlas.pseudonym_of(int(row)) for row in rows})
-    return Found(
-        question, hits, cards, _likeness(encoding, question.target, vector), patients, milliseconds
+    likeness = _likeness(encoding, question.target, vector)
+    return Found(question, hits, cards, likeness, patients, milliseconds)
+
+
+def with_all_pictures(found: Found) -> Found:
+    """Read the pictures that are still missing; call it in a worker."""
+    return replace(found, cards=with_pictures(found.question.atlas, found.cards))
+
+
+def rank_anew(found: Found, weights: Mapping[str, float]) -> Found:
+    """Rank the hits at hand, and the slide's own patches, by other shares.
+
+    It looks at no other patch of the atlas, so that it keeps up with a slider;
+    :func:`find` with the same shares tells the rest.
+
+    Raises
+    ------
+    HaikuError
+        Every part counts 0.
+    """
+    question = replace(found.question, weights=dict(weights))
+    vector = vector_of(question)
+    rows = np.array([card.row for card in found.cards], np.int64)
+    if question.target == "text":
+        candidates = question.atlas.slide_texts[question.atlas.slide_index[rows]]
+    else:
+        candidates = question.atlas.embeddings(question.target)[rows]
+    similarity = np.asarray(candidates, np.float32) @ vector[0]
+    order = np.argsort(-similarity, kind="stable")
+    cards = tuple(
+        replace(found.cards[place], rank=rank, similarity=float(similarity[place]))
+        for rank, place in enumerate(order.tolist(), start=1)
     )
+    hits = replace(found.hits, indices=rows[order][None], similarity=similarity[order][None])
+    likeness = _likeness(question.encoding, question.target, vector)
+    return replace(found, question=question, hits=hits, cards=cards, likeness=likeness)
 
 
-def parts_of(question: Question) -> dict[str, NDArray[np.float32]]:
-    """Vectors of the question's parts that are at hand."""
-    parts: dict[str, NDArray[np.float32]] = {}
-    if question.patch is not None:
-        for modality in question.encoding.modalities:
-            vectors = vectors_of(question.encoding, modality)
-            if vectors is not None:
-                parts[modality] = vectors[question.patch : question.patch + 1]
-    text = vectors_of(question.encoding, "text") if question.words is None else question.words
-    if text is not None:
-        parts["text"] = np.atleast_2d(text)
-    return parts
-
-
-def where_of(filters: Mapping[str, str]) -> str | None:
-    """Write filters as the atlas reads them; None without any."""
-    from napari_haiku.atlas.where import Both, Comparison, Condition, write_where
-
-    condition: Condition | None = None
-    for name, value in filters.items():
-        one = Comparison(name, "=", (value,))
-        condition = one if condition is None else Both(condition, one)
-    return None if condition is None else write_where(condition)
-
-
-_vectors: WeakKeyDictionary[Encoding, dict[str, NDArray[np.float32] | None]] = WeakKeyDictionary()
-_scales: WeakKeyDictionary[Atlas, MarkerScale] = WeakKeyDictionary()
-
-
-def vectors_of(encoding: Encoding, modality: str) -> NDArray[np.float32] | None:
-    """Embeddings of a slide, read from disk once while it is open."""
-    known = _vectors.setdefault(encoding, {})
-    if modality not in known:
-        known[modality] = encoding.embeddings(modality)
-    return known[modality]
-
-
-def _scale_of(atlas: Atlas) -> MarkerScale:
-    from napari_haiku.analysis.biomarkers.marker_scale import marker_scale
-
-    if atlas not in _scales:
-        _scales[atlas] = marker_scale(atlas)
-    return _scales[atlas]
-
-
-def _positions(encoding: Encoding, patch: int | None) -> NDArray[np.float64] | None:
-    return None if patch is None else encoding.centres_um[patch : patch + 1]
+def _without(hits: Hits, refused: frozenset[int], k: int) -> Hits:
+    if not refused:
+        return hits
+    keep = ~np.isin(hits.indices[0], list(refused))
+    return replace(
+        hits,
+        indices=hits.indices[:, keep][:, :k],
+        similarity=hits.similarity[:, keep][:, :k],
+    )
 
 
 def _likeness(
@@ -232,41 +155,4 @@ def _likeness(
             vectors = vectors_of(encoding, modality)
             if vectors is not None:
                 return np.asarray(vectors @ vector[0], np.float32)
-    return None
-
-
-def _card(question: Question, rank: int, row: int, similarity: float) -> HitCard:
-    atlas = question.atlas
-    slide = atlas.slides.iloc[int(atlas.slide_index[row])]
-    this_slide = str(slide["slide_id"]) == question.encoding.slide_id
-    x, y = atlas.positions_um[row]
-    return HitCard(
-        rank=rank,
-        row=row,
-        similarity=similarity,
-        whose="this slide" if this_slide else atlas.pseudonym_of(row),
-        this_slide=this_slide,
-        position_um=(float(x), float(y)),
-        stands_out=_stands_out(atlas, row),
-        thumbnail=_thumbnail(atlas, row, question.target),
-        record=", ".join(f"{name}: {value}" for name, value in atlas.record_of(row).items()),
-    )
-
-
-def _stands_out(atlas: Atlas, row: int) -> tuple[str, ...]:
-    if not atlas.markers:
-        return ()
-    height = _scale_of(atlas).standardise(atlas.expression[row])
-    height = np.where(np.isfinite(height), height, -np.inf)
-    best = np.argsort(-height, kind="stable")[:_MOST_NAMED]
-    return tuple(atlas.markers[i] for i in best if height[i] >= _STANDS_OUT_SD)
-
-
-def _thumbnail(atlas: Atlas, row: int, target: str) -> NDArray[np.uint8] | None:
-    wanted = [target] if target in ("he", "mif") else []
-    for modality in (*wanted, None):
-        try:
-            return atlas.thumbnail(row, modality)
-        except HaikuError:
-            continue
     return None

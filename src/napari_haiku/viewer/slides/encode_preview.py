@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from napari_haiku.clinical import public_record
 from napari_haiku.errors import HaikuError
 from napari_haiku.jobs import Job, Progress
 
 if TYPE_CHECKING:
-    from napari_haiku.encoding.request import EncodeRequest
+    from pathlib import Path
+
+    from napari_haiku.encoding.request import EncodeRequest, EncodeResult
     from napari_haiku.encoding.store import Encoding
     from napari_haiku.images.grid import PatchGrid
     from napari_haiku.images.slide_image import SlideImage
@@ -42,6 +46,10 @@ class Preview:
         Patches of an unfinished encoding of just these inputs.
     conflict : str
         What differs, when another encoding is in the place; else "".
+    other_record : bool
+        Whether `found` or what is `done` differs in its clinical record alone.
+    free_bytes : int
+        Free disk space where the encoding goes.
     """
 
     request: EncodeRequest
@@ -51,6 +59,8 @@ class Preview:
     found: Encoding | None = None
     done: int = 0
     conflict: str = ""
+    other_record: bool = False
+    free_bytes: int = 0
 
 
 def preview(request: EncodeRequest, model: TissueModel) -> Job[Preview]:
@@ -69,20 +79,25 @@ def preview(request: EncodeRequest, model: TissueModel) -> Job[Preview]:
     from napari_haiku.images.grid import make_grid
 
     yield Progress(0, 0, "Looking for tissue")
-    found, done, conflict = None, 0, ""
+    found, done, conflict, other_record = None, 0, "", False
     if request.output.exists():
         try:
             request = _continuing(request)
-            started = find_started(request.output, inputs_of(request, model))
+            earlier = Encoding.open(request.output, partial=True)
+            kept = replace(request, record=earlier.record)
+            find_started(request.output, inputs_of(kept, model))
+            other_record = list(public_record(request.record).items()) != list(
+                earlier.record.items()
+            )
         except HaikuError as error:
             conflict = str(error)
         else:
-            if started is not None:
-                earlier = Encoding.open(request.output, partial=True)
-                done = earlier.n_patches
-                found = warmed(earlier) if earlier.complete else None
+            done = earlier.n_patches
+            found = warmed(earlier) if earlier.complete else None
     if found is not None:
-        return Preview(request, found.grid, 0.0, 0, found=found, done=done)
+        return Preview(
+            request, found.grid, 0.0, 0, found=found, done=done, other_record=other_record
+        )
     patch_um, stride_um = request.sides_um(model)
     grid = make_grid(
         request.he,
@@ -100,15 +115,38 @@ def preview(request: EncodeRequest, model: TissueModel) -> Job[Preview]:
         len(grid) * _bytes_per_patch(request, model),
         done=done,
         conflict=conflict,
+        other_record=other_record,
+        free_bytes=_free_bytes(request.output),
     )
 
 
+def encode_or_resume(
+    request: EncodeRequest, model: TissueModel, *, other_record: bool
+) -> Job[EncodeResult]:
+    """Encode, or go on; an encoding begun with another record reads the new one first."""
+    from napari_haiku.encoding.pipeline import encode_slide
+    from napari_haiku.encoding.record_change import change_record
+
+    if other_record:
+        yield Progress(0, 0, "Reading the record")
+        change_record(request.output, request.record, model)
+    return (yield from encode_slide(request, model))
+
+
+def _free_bytes(path: Path) -> int:
+    there = next(folder for folder in path.resolve().parents if folder.is_dir())
+    return shutil.disk_usage(there).free
+
+
 def _continuing(request: EncodeRequest) -> EncodeRequest:
-    """Take over what the window does not ask for: ids, region and an untyped record."""
+    """Take over what the user did not say: ids, region, an untyped record, sizes of patches."""
     from napari_haiku.encoding.layout import read_attributes
 
     inputs = read_attributes(request.output)["inputs"]
-    region = inputs["geometry"]["region_um"]
+    geometry = inputs["geometry"]
+    region = geometry["region_um"]
+    if request.patch_um is None and request.stride_um is None:
+        request = replace(request, patch_um=geometry["patch_um"], stride_um=geometry["stride_um"])
     return replace(
         request,
         slide_id=inputs["slide_id"],

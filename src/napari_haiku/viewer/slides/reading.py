@@ -48,8 +48,15 @@ def open_choices(he: LayerChoice | None, mif: LayerChoice | None) -> Opened:
     )
 
 
-def open_files(paths: list[Path]) -> Opened:
+def open_files(paths: list[Path], sizes_um: Mapping[str, float] | None = None) -> Opened:
     """Open one or two image files as a slide; call it in a worker.
+
+    Parameters
+    ----------
+    paths : list of Path
+        The files.
+    sizes_um : mapping, optional
+        Pixel size of files that contradict themselves, by file name.
 
     Raises
     ------
@@ -61,7 +68,7 @@ def open_files(paths: list[Path]) -> Opened:
 
     images: dict[str, SlideImage] = {}
     for path in paths:
-        image = open_image(path)
+        image = open_image(path, pixel_size_um=(sizes_um or {}).get(path.name))
         if image.modality in images:
             words = "H&E" if image.modality == "he" else "mIF"
             raise HaikuError(

@@ -8,20 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QInputDialog, QLabel, QPushButton
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton
 from superqt import QElidingLabel
 
 from napari_haiku.errors import HaikuError
+from napari_haiku.viewer.session.folder import session_place
 from napari_haiku.viewer.slides import encode_preview, slide_layers
 from napari_haiku.viewer.slides.encoding_place import encoding_place, free_place, stem_of
 from napari_haiku.widgets.encode import encode_words
 from napari_haiku.widgets.encode.how_form import HowForm
 from napari_haiku.widgets.encode.pixel_size import MISSING
-from napari_haiku.widgets.encode.record_form import RecordForm, privacy_note
+from napari_haiku.widgets.encode.record_section import RecordSection
 from napari_haiku.widgets.encode.slide_section import SlideSection
 from napari_haiku.widgets.frame.appearance import LABEL_WIDTH
 from napari_haiku.widgets.frame.dock import HaikuDock, Need
-from napari_haiku.widgets.frame.jobs import Failure, failure_of
+from napari_haiku.widgets.frame.jobs import failure_of
 from napari_haiku.widgets.frame.navigation import ENCODE, NEXT, SIMILAR
 from napari_haiku.widgets.frame.preferences import preferences
 
@@ -41,6 +42,7 @@ class EncodeDock(HaikuDock):
 
     title: ClassVar[str] = ENCODE
     needs: ClassVar[tuple[Need, ...]] = ("slide",)
+    restores_early: ClassVar[bool] = True
 
     def build(self) -> None:
         """Lay out slide, markers, record and how."""
@@ -50,7 +52,8 @@ class EncodeDock(HaikuDock):
         self._model_asked: tuple[str, str] | None = None
         self._filled = 0
         self.slide = SlideSection(self)
-        self.form = RecordForm()
+        self.record = RecordSection(self)
+        self.form = self.record.form
         self.how = HowForm()
         self.how.set_device(preferences().device)
         self.output = QElidingLabel()
@@ -61,7 +64,7 @@ class EncodeDock(HaikuDock):
         self.body.addWidget(self.slide)
         self.heading("Clinical record", self.form.buttons)
         self.body.addWidget(self.form)
-        self.body.addWidget(privacy_note())
+        self.body.addWidget(self.record.note)
         self.heading("How")
         self.body.addWidget(self.how)
         line = QHBoxLayout()
@@ -80,19 +83,14 @@ class EncodeDock(HaikuDock):
         self._settle.setSingleShot(True)
         self._settle.setInterval(_SETTLE_MS)
         self._settle.timeout.connect(self._prepare)
-        self.form.changed.connect(self._change_record)
-        self.form.file_wanted.connect(self._choose_record)
-        self.form.failed.connect(lambda text: self.strip.say("failed", text))
         self.how.model_changed.connect(self._settle.start)
         self.how.geometry_changed.connect(self._settle.start)
         choose.clicked.connect(lambda _checked=False: self._choose_place())
         events = self.workspace.events
         for signal in (events.he, events.mif):
             self.follow(signal, self._show_slide)
-        self.follow(events.record, self._record_changed)
-        self.follow(events.atlas, lambda _atlas: self._offer_atlas_fields())
-        self.form.set_record(self.workspace.record)
-        self._offer_atlas_fields()
+        self.follow(events.record, lambda _record: self._prepare_unless_encoded())
+        self.run(_what_is_known, self._show_known, "Looking at models", lane="known", quiet=True)
         self._settle.start()
 
     def on_state(self) -> None:
@@ -132,48 +130,6 @@ class EncodeDock(HaikuDock):
         self._preview = None
         self._settle.start()
 
-    # -- the record -------------------------------------------------------------------------------
-
-    def _change_record(self) -> None:
-        self.workspace.record = self.form.record()
-
-    def _record_changed(self, record: dict[str, str]) -> None:
-        self.form.set_record(record)
-        self._settle.start()
-
-    def _choose_record(self) -> None:
-        chosen, _ = QFileDialog.getOpenFileName(
-            self, "Clinical record", "", "Records (*.json *.csv *.tsv *.txt)"
-        )
-        if chosen:
-            self.read_record(Path(chosen))
-
-    def read_record(self, path: Path, patient: str | None = None) -> None:
-        """Fill the form from a JSON file or a table with one row per patient."""
-        from napari_haiku.clinical import read_record
-
-        def ask(failure: Failure) -> None:
-            if patient is None and failure.details is None and "patient" in failure.sentence:
-                name, accepted = QInputDialog.getText(self, "Which patient?", failure.sentence)
-                if accepted and name.strip():
-                    self.read_record(path, name.strip())
-
-        self.run(
-            lambda: read_record(path, patient),
-            self._take_record,
-            "Reading the record",
-            on_failure=ask,
-            lane="record",
-        )
-
-    def _take_record(self, record: dict[str, str]) -> None:
-        self.workspace.record = record
-
-    def _offer_atlas_fields(self) -> None:
-        atlas = self.workspace.atlas
-        if atlas is not None:
-            self.form.set_known({field: list(atlas.values_of(field)) for field in atlas.fields})
-
     # -- before it starts -------------------------------------------------------------------------
 
     def _prepare(self) -> None:
@@ -186,6 +142,10 @@ class EncodeDock(HaikuDock):
             self.on_state()
             return
         images = [image for image in (workspace.he, workspace.mif) if image is not None]
+        if workspace.encoding is None:
+            place = encoding_place(workspace.he, workspace.mif, preferences().cache)[0]
+            # What was typed or drawn at an earlier visit comes back before tissue is looked for.
+            workspace.session.put(session_place(self._chosen_place or place))
         if any(image.pixel_size_um is None for image in images):
             self.strip.say("caution", MISSING, key="pixel size")
             self.on_state()
@@ -196,7 +156,7 @@ class EncodeDock(HaikuDock):
             self._load_model(asked)
             return
         self._model_asked = asked
-        self._describe_model(workspace.model)
+        self.how.describe_model(workspace.model)
         try:
             request = self.request()
         except HaikuError as error:
@@ -226,8 +186,14 @@ class EncodeDock(HaikuDock):
             lambda: load_model(name, device=device), loaded, "Loading the model", lane="preview"
         )
 
-    def _describe_model(self, model: TissueModel) -> None:
-        self.how.describe_model(model.name, model.device.label, model.device.why_not_gpu)
+    def _prepare_unless_encoded(self) -> None:
+        if self.workspace.encoding is None:
+            self._settle.start()
+
+    def _show_known(self, known: tuple[dict[str, str], list[dict[str, Any]]]) -> None:
+        reasons, models = known
+        self.how.show_why_not(reasons)
+        self.how.show_known_models(models)
 
     def request(self) -> EncodeRequest:
         """Describe what would be encoded now.
@@ -252,8 +218,8 @@ class EncodeDock(HaikuDock):
             output=self._place[0],
             slide_id=stem_of(image.name) if image is not None else "",
             record=dict(self.workspace.record),
-            patch_um=self.how.patch.value(),
-            stride_um=self.how.step.value(),
+            patch_um=self.how.patch_um,
+            stride_um=self.how.step_um,
             batch_size=settings.batch_size,
         )
 
@@ -264,7 +230,9 @@ class EncodeDock(HaikuDock):
             if current is None or current.path != preview.found.path:
                 self._open(preview.found)
             changed = datetime.fromtimestamp(preview.found.path.stat().st_mtime)
-            if asked_with is None:
+            if preview.other_record and self.record.differs(preview.found):
+                self.record.ask()
+            elif asked_with is None:
                 self.strip.say("done", encode_words.found(changed))
         elif self.workspace.encoding is not None:
             self.strip.say(
@@ -283,15 +251,24 @@ class EncodeDock(HaikuDock):
                 ],
             )
         else:
-            text = (
-                encode_words.resumable(preview)
-                if preview.done
-                else encode_words.estimate(preview, self._where())
-            )
-            self.strip.say("running", text, key="estimate")
+            self._say_estimate(preview)
         if self.workspace.encoding is None:
             slide_layers.show_patches(self.viewer, preview.grid, done=preview.done or None)
         self.on_state()
+
+    def _say_estimate(self, preview: Preview) -> None:
+        if preview.done:
+            self.strip.say("running", encode_words.resumable(preview), key="estimate")
+        elif preview.size_bytes > preview.free_bytes:
+            self.strip.say(
+                "caution",
+                encode_words.too_little_space(preview),
+                actions=[("Choose folder...", self._choose_place)],
+                key="estimate",
+            )
+        else:
+            text = encode_words.estimate(preview, self._where())
+            self.strip.say("running", text, key="estimate")
 
     def _where(self) -> str:
         if self._place is None or self._place[1]:
@@ -312,8 +289,6 @@ class EncodeDock(HaikuDock):
 
     def encode(self) -> None:
         """Start or resume."""
-        from napari_haiku.encoding.pipeline import encode_slide
-
         model, shown = self.workspace.model, self._preview
         if model is None or shown is None:
             return
@@ -321,7 +296,7 @@ class EncodeDock(HaikuDock):
         slide = (self.workspace.he, self.workspace.mif)
         self._filled = -_FILL_EVERY
         self.run(
-            encode_slide(request, model),
+            encode_preview.encode_or_resume(request, model, other_record=shown.other_record),
             lambda result: self._finish(result, slide),
             "Encoding",
             on_progress=self._fill,
@@ -387,9 +362,36 @@ class EncodeDock(HaikuDock):
 
         self.run(read, show, "Opening the encoding", quiet=True)
 
+    # -- between two visits -----------------------------------------------------------------------
+
+    def session_state(self) -> dict[str, Any]:
+        """Keep what the files do not say: pixel sizes, markers, sizes of the patches."""
+        return {
+            **self.slide.state(),
+            "model": self.how.model_name,
+            "patch_um": self.how.patch_um,
+            "step_um": self.how.step_um,
+        }
+
+    def restore_session(self, state: dict[str, Any]) -> None:
+        """Type again what was typed, unless the user has done so already."""
+        self.slide.restore(state)
+        self.how.set_sizes(state.get("patch_um"), state.get("step_um"))
+        model = state.get("model")
+        if model and model != self.how.model_name and Path(str(model)).is_dir():
+            self.how.add_model(str(model))
+        self._prepare_unless_encoded()
+
     def _open(self, encoding: Encoding) -> None:
         self.workspace.open_encoding(encoding)
         if self.workspace.record == {} and encoding.record:
             self.workspace.record = dict(encoding.record)
         slide_layers.show_patches(self.viewer, encoding.grid)
         self.on_state()
+
+
+def _what_is_known() -> tuple[dict[str, str], list[dict[str, Any]]]:
+    from napari_haiku.model.devices import why_not
+    from napari_haiku.model.presets import list_models
+
+    return why_not(), list_models()

@@ -23,6 +23,14 @@ def estimate(preview: Preview, place: str) -> str:
     return f"{n:,} patches, {time}, {megabytes(preview.size_bytes)} {place}."
 
 
+def too_little_space(preview: Preview) -> str:
+    """Say that the disk is too full: "The disk is full: 18 MB needed, 3 MB free."."""
+    return (
+        f"The disk is full: {megabytes(preview.size_bytes)} needed, "
+        f"{megabytes(preview.free_bytes)} free. Choose another folder, or free some space."
+    )
+
+
 def resumable(preview: Preview) -> str:
     """Say how much is left of an encoding that was stopped."""
     left = len(preview.grid) - preview.done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
@@ -17,7 +18,13 @@ from superqt.utils import signals_blocked
 
 from napari_haiku.widgets.frame.appearance import LABEL_WIDTH
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from napari_haiku.model.base import TissueModel
+
 DEFAULT_MODEL = "default"
+_PATCH_TIP = "Side of one square of tissue."
 _CHOOSE = "Other model folder..."
 _DEVICES = (("auto", "Best"), ("cuda", "NVIDIA GPU"), ("mps", "Apple GPU"), ("cpu", "CPU"))
 
@@ -35,6 +42,7 @@ class HowForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._models: list[str] = [DEFAULT_MODEL]
+        self._absent: list[tuple[str, str]] = []
         self.model = QComboBox()
         self.model.setToolTip("Turns each patch into a description that can be compared.")
         self.model.setSizeAdjustPolicy(
@@ -49,7 +57,7 @@ class HowForm(QWidget):
         )
         for name, words in _DEVICES:
             self.device.addItem(words, name)
-        self.patch = _um_box("Side of one square of tissue.")
+        self.patch = _um_box(_PATCH_TIP)
         self.step = _um_box("Distance from one patch to the next; smaller is finer and slower.")
         self.why = QLabel()
         self.why.setProperty("haiku", "secondary")
@@ -78,8 +86,9 @@ class HowForm(QWidget):
         self._fill()
         self.model.activated.connect(lambda _index: self._picked())
         self.device.activated.connect(lambda _index: self.model_changed.emit())
-        for box in (self.patch, self.step):
-            box.valueChanged.connect(lambda _value: self.geometry_changed.emit())
+        self._typed: set[str] = set()
+        for name, box in (("patch", self.patch), ("step", self.step)):
+            box.valueChanged.connect(lambda _value, n=name: self._type(n))
 
     @property
     def model_name(self) -> str:
@@ -90,6 +99,31 @@ class HowForm(QWidget):
     def device_name(self) -> str:
         """Device chosen, in the model's words."""
         return str(self.device.currentData())
+
+    @property
+    def patch_um(self) -> float | None:
+        """Patch size as typed; None for the model's own."""
+        return float(self.patch.value()) if "patch" in self._typed else None
+
+    @property
+    def step_um(self) -> float | None:
+        """Step as typed; None for the model's own."""
+        return float(self.step.value()) if "step" in self._typed else None
+
+    def set_sizes(self, patch_um: float | None, step_um: float | None) -> None:
+        """Take sizes that were typed at an earlier visit; None for the model's own."""
+        for name, box, value in (
+            ("patch", self.patch, patch_um),
+            ("step", self.step, step_um),
+        ):
+            if value is not None:
+                self._typed.add(name)
+                with signals_blocked(box):
+                    box.setValue(value)
+
+    def _type(self, name: str) -> None:
+        self._typed.add(name)
+        self.geometry_changed.emit()
 
     def set_device(self, name: str) -> None:
         """Choose a device without emitting."""
@@ -103,12 +137,50 @@ class HowForm(QWidget):
         self._fill(self._models.index(name))
         self.model_changed.emit()
 
-    def describe_model(self, label: str, device: str, why_not_gpu: str | None) -> None:
-        """Show the name of the model that was loaded and where it works."""
+    def describe_model(self, model: TissueModel) -> None:
+        """Show the name of the model that was loaded, where it works and what patches it reads."""
         index = self.model.currentIndex()
         suffix = " (included)" if self.model_name == DEFAULT_MODEL else ""
-        self.model.setItemText(index, f"{label}{suffix}")
+        self.model.setItemText(index, f"{model.name}{suffix}")
+        device, why_not_gpu = model.device.label, model.device.why_not_gpu
         self.why.setText(f"{device}. No GPU: {why_not_gpu}." if why_not_gpu else f"{device}.")
+        own = round(model.patch_um, 6)
+        if not model.any_patch_size:
+            self._typed.discard("patch")
+        for name, box in (("patch", self.patch), ("step", self.step)):
+            if name not in self._typed:
+                with signals_blocked(box):
+                    box.setDecimals(0 if abs(own - round(own)) < 0.005 else 2)
+                    box.setValue(own)
+        self.patch.setEnabled(model.any_patch_size)
+        fixed = f" {model.name} reads patches of {own:g} µm only."
+        self.patch.setToolTip(_PATCH_TIP + ("" if model.any_patch_size else fixed))
+
+    def show_why_not(self, reasons: Mapping[str, str]) -> None:
+        """Grey out devices that cannot be used, saying why."""
+        items: Any = self.device.model()
+        for index in range(self.device.count()):
+            reason = reasons.get(str(self.device.itemData(index)))
+            item = items.item(index)
+            item.setEnabled(reason is None)
+            item.setToolTip("" if reason is None else f"Cannot be used: {reason}.")
+
+    def show_known_models(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """List the models known by name; those whose weights are not here are greyed."""
+        self._absent = [
+            (
+                str(row["title"]),
+                f"Its weights are not on this computer: run napari-haiku convert {row['name']}.",
+            )
+            for row in rows
+            if not row["on_disk"] and row["name"] != DEFAULT_MODEL
+        ]
+        here = [str(row["name"]) for row in rows if row["on_disk"] and row["name"] != DEFAULT_MODEL]
+        current = self.model_name
+        self._models += [name for name in here if name not in self._models]
+        text = self.model.itemText(self.model.currentIndex())
+        self._fill(self._models.index(current))
+        self.model.setItemText(self.model.currentIndex(), text)
 
     def _fill(self, current: int = 0) -> None:
         with signals_blocked(self.model):
@@ -117,6 +189,12 @@ class HowForm(QWidget):
                 included = name == DEFAULT_MODEL
                 self.model.addItem("Included model" if included else Path(name).name)
             self.model.addItem(_CHOOSE)
+            items: Any = self.model.model()
+            for title, why in self._absent:
+                self.model.addItem(title)
+                item = items.item(self.model.count() - 1)
+                item.setEnabled(False)
+                item.setToolTip(why)
             self.model.setCurrentIndex(current)
 
     def _picked(self) -> None:

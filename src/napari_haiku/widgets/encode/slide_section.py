@@ -15,6 +15,8 @@ from napari_haiku.widgets.encode.slide_choice import SlideChoice
 from napari_haiku.widgets.frame.jobs import failure_of
 
 if TYPE_CHECKING:
+    from napari_haiku.images.slide_image import SlideImage
+    from napari_haiku.viewer.session.parts import State
     from napari_haiku.viewer.slides.adopt import LayerChoice
     from napari_haiku.widgets.frame.dock import HaikuDock
 
@@ -32,6 +34,7 @@ class SlideSection(QWidget):
         super().__init__()
         self._dock = dock
         self._typed: set[str] = set()
+        self._renamed = False
         self.choice = SlideChoice(dock.viewer)
         self.table = MarkerTable()
         self._summary = QLabel()
@@ -76,6 +79,38 @@ class SlideSection(QWidget):
         self._markers.setVisible(mif is not None)
         self._summary.setText(panel_summary(mif) if mif is not None else "")
 
+    def state(self) -> State:
+        """Keep what the user said of the images."""
+        workspace = self._dock.workspace
+        images = {"he": workspace.he, "mif": workspace.mif}
+        mif = workspace.mif
+        return {
+            "sizes": {
+                name: float(image.pixel_size_um)
+                for name, image in images.items()
+                if name in self._typed and image is not None and image.pixel_size_um is not None
+            },
+            "markers": self.table.choices() if mif is not None and self._renamed else None,
+            "channels": [] if mif is None else list(mif.channel_names),
+        }
+
+    def restore(self, state: State) -> None:
+        """Say it again of images that are still as they were opened."""
+        workspace = self._dock.workspace
+        he, mif = workspace.he, workspace.mif
+        sizes = {str(k): float(v) for k, v in (state.get("sizes") or {}).items()}
+        changed: dict[str, Any] = {"he": he, "mif": mif}
+        for name, image in (("he", he), ("mif", mif)):
+            if name in sizes and name not in self._typed and image is not None:
+                self._typed.add(name)
+                changed[name] = image.with_pixel_size(sizes[name])
+        choices, names = state.get("markers"), state.get("channels")
+        if choices and mif is not None and not self._renamed and names == list(mif.channel_names):
+            self._renamed = True
+            changed["mif"] = with_chosen_markers(changed["mif"], choices)
+        if changed["he"] is not he or changed["mif"] is not mif:
+            self._replace_images(changed["he"], changed["mif"])
+
     def type_size(self, modality: str, size_um: float) -> None:
         """Take a pixel size that the user typed for "he" or "mif"."""
         workspace = self._dock.workspace
@@ -88,11 +123,19 @@ class SlideSection(QWidget):
             self._dock.show_failure(failure_of(error))
             return
         self._typed.add(modality)
+        self._dock.session_changed()
         self._replace_image(modality, changed)
 
     def _choose(self, he: LayerChoice | None, mif: LayerChoice | None) -> None:
         def take(opened: Opened) -> None:
             self._typed.clear()
+            self._renamed = False
+            workspace = self._dock.workspace
+            now = _fingerprints(opened.he, opened.mif)
+            if workspace.has_slide and now.isdisjoint(_fingerprints(workspace.he, workspace.mif)):
+                # The record of one patient must not be read into the next one's slide.
+                workspace.open_slide(None, None)
+                workspace.record = {}
             put_slide(self._dock.viewer, self._dock.workspace, opened, he, mif)
 
         if he is None and mif is None:
@@ -110,12 +153,18 @@ class SlideSection(QWidget):
             self._dock.show_failure(failure_of(error))
             self.table.show_image(mif)
             return
+        self._renamed = True
+        self._dock.session_changed()
         self._replace_image("mif", changed)
 
     def _replace_image(self, modality: str, image: Any) -> None:
         workspace = self._dock.workspace
         he = image if modality == "he" else workspace.he
         mif = image if modality == "mif" else workspace.mif
+        self._replace_images(he, mif)
+
+    def _replace_images(self, he: Any, mif: Any) -> None:
+        workspace = self._dock.workspace
 
         def take(opened: Opened) -> None:
             put_slide(self._dock.viewer, workspace, opened, *self.choice.current())
@@ -137,3 +186,7 @@ class SlideSection(QWidget):
 
     def _retheme(self, *_: object) -> None:
         self.table.set_theme(self._dock.viewer.theme)
+
+
+def _fingerprints(*images: SlideImage | None) -> set[str]:
+    return {image.fingerprint for image in images if image is not None}

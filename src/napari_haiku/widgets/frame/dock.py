@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from qtpy.QtCore import QEvent, QObject, QPoint, Qt, QTimer
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QFrame,
@@ -25,9 +25,12 @@ from napari_haiku.widgets.frame.atlas_line import AtlasLine
 from napari_haiku.widgets.frame.atlas_opening import AtlasOpening
 from napari_haiku.widgets.frame.empty_page import EmptyPage
 from napari_haiku.widgets.frame.job_desk import JobDesk
-from napari_haiku.widgets.frame.message_strip import MessageStrip
+from napari_haiku.widgets.frame.keys import bind_keys
+from napari_haiku.widgets.frame.message_strip import MessageStrip, State
 from napari_haiku.widgets.frame.navigation import ENCODE, raise_dock
+from napari_haiku.widgets.frame.session_keeper import keep_session
 from napari_haiku.widgets.frame.slide_opening import SlideOpening
+from napari_haiku.widgets.frame.window_watch import WindowWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +72,7 @@ class HaikuDock(QWidget):
 
     title: ClassVar[str] = ""
     needs: ClassVar[tuple[Need, ...]] = ("slide", "encoding", "atlas")
+    restores_early: ClassVar[bool] = False
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
@@ -80,10 +84,7 @@ class HaikuDock(QWidget):
         # napari pushes a widget of any other policy to the top of its dock.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._followed: list[tuple[Any, Callable[..., object]]] = []
-        self._window: QWidget | None = None
-        self._closing = QTimer(self)
-        self._closing.setSingleShot(True)
-        self._closing.setInterval(0)
+        self._window = WindowWatch(self, self.shut_down)
         self._closed = False
         self.atlases = AtlasOpening(self)
         self.slides = SlideOpening(self)
@@ -91,6 +92,11 @@ class HaikuDock(QWidget):
         self.build()
         self._connect()
         self.refresh()
+        self._leave_session = self.workspace.session.join(
+            self.title, self.session_state, self.restore_session, early=self.restores_early
+        )
+        self._stop_keeping = keep_session(napari_viewer)
+        self._free_keys = bind_keys(napari_viewer, self.key_actions())
 
     def build(self) -> None:
         """Fill :attr:`body` and the footer; called once."""
@@ -100,6 +106,27 @@ class HaikuDock(QWidget):
 
     def press_primary(self) -> None:
         """Do what the blue button says."""
+
+    def key_actions(self) -> dict[str, Callable[[], object]]:
+        """Name what this dock does for keys: action of :data:`keys.KEYS` -> slot."""
+        return {name: getattr(self, name) for name in ("undo", "redo") if hasattr(self, name)}
+
+    # -- what is kept between two visits ----------------------------------------------------------
+
+    def session_state(self) -> dict[str, Any]:
+        """Give what is to be kept beside the encoding.
+
+        See :class:`napari_haiku.viewer.session.parts.SessionParts` for what may
+        be in it; it takes a few milliseconds and does not read disk.
+        """
+        return {}
+
+    def restore_session(self, state: dict[str, Any]) -> None:
+        """Take back what :meth:`session_state` gave at an earlier visit to this slide."""
+
+    def session_changed(self) -> None:
+        """Say that what :meth:`session_state` gives has changed; it is saved at once."""
+        self.workspace.session.touch()
 
     # -- controls ---------------------------------------------------------------------------
 
@@ -237,29 +264,8 @@ class HaikuDock(QWidget):
     ) -> None:
         """Do work in a thread, showing progress after 0.3 s.
 
-        A newer job in the same lane replaces the older one, whose answer is
-        then dropped. Callbacks run on the main thread and not after the dock
-        closed.
-
-        Parameters
-        ----------
-        work : job generator or callable
-            What to do; it must not touch the viewer, Qt or the workspace.
-        on_result : callable
-            Receives the result.
-        doing : str
-            What the strip says ("Predicting").
-        on_progress : callable, optional
-            Receives every report as well.
-        on_failure : callable, optional
-            Called after the red strip was shown.
-        on_stopped : callable, optional
-            Called with the last report after a Cancel; without it the strip
-            says "Stopped."
-        lane : str
-            Jobs in one lane replace each other.
-        quiet : bool
-            Show no progress (for work under a second).
+        A newer job in the same lane replaces the older one, whose answer is then
+        dropped; see :meth:`napari_haiku.widgets.frame.job_desk.JobDesk.run`.
         """
         if not self._closed:
             self._desk.run(
@@ -299,14 +305,14 @@ class HaikuDock(QWidget):
         if self._closed:
             return
         self._closed = True
+        self._leave_session()
+        self._stop_keeping()
+        self._free_keys()
         for signal, slot in self._followed:
             signal.disconnect(slot)
         self._followed.clear()
-        self._closing.stop()
         self._desk.close()
-        if self._window is not None:
-            self._window.removeEventFilter(self)
-            self._window = None
+        self._window.leave()
         self._leave_clicks()
 
     # -- inside -----------------------------------------------------------------------------------
@@ -349,6 +355,7 @@ class HaikuDock(QWidget):
         events = self.workspace.events
         for signal in (events.he, events.mif, events.encoding, events.atlas):
             self.follow(signal, self.refresh)
+        self.follow(self.workspace.session.spoke, self._say_of_session)
         self.follow(self.viewer.events.theme, self._restyle)
         self._restyle()
         self._leave_clicks = follow_clicks(self.viewer)
@@ -366,29 +373,18 @@ class HaikuDock(QWidget):
             shortcut.setContext(within)
             shortcut.activated.connect(slot)
 
+    def _say_of_session(self, state: State, sentence: str) -> None:
+        if self.isVisible():
+            self.strip.say(state, sentence, key="session")
+
     def _restyle(self, *_: object) -> None:
         self.setStyleSheet(dock_stylesheet(self.viewer.theme))
 
     def showEvent(self, event: Any) -> None:
         """Watch the window the dock was put into, so that closing it stops the jobs."""
-        window = self.window()
-        if window is not self._window and not self._closed:
-            if self._window is not None:
-                self._window.removeEventFilter(self)
-            self._window = window
-            if window is not None:
-                window.installEventFilter(self)
+        if not self._closed:
+            self._window.watch(self.window())
         super().showEvent(event)
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Shut down when the window closes."""
-        if event is not None and watched is self._window:
-            # A close that the user takes back, when napari asks, is followed by no hiding.
-            if event.type() == QEvent.Type.Close:
-                self._closing.start()
-            elif event.type() == QEvent.Type.Hide and self._closing.isActive():
-                self.shut_down()
-        return super().eventFilter(watched, event)
 
     def closeEvent(self, event: Any) -> None:
         """Shut down when the dock itself is closed."""

@@ -42,7 +42,32 @@ class JobDesk(QObject):
         lane: str,
         quiet: bool,
     ) -> None:
-        """Start a job; see :meth:`napari_haiku.widgets.frame.dock.HaikuDock.run`."""
+        """Do work in a thread, showing progress after 0.3 s.
+
+        A newer job in the same lane replaces the older one, whose answer is
+        then dropped. Callbacks run on the main thread and not after the dock
+        closed.
+
+        Parameters
+        ----------
+        work : job generator or callable
+            What to do; it must not touch the viewer, Qt or the workspace.
+        on_result : callable
+            Receives the result.
+        doing : str
+            What the strip says ("Predicting").
+        on_progress : callable, optional
+            Receives every report as well.
+        on_failure : callable, optional
+            Called after the red strip was shown.
+        on_stopped : callable, optional
+            Called with the last report after a Cancel; without it the strip
+            says "Stopped."
+        lane : str
+            Jobs in one lane replace each other.
+        quiet : bool
+            Show no progress (for work under a second).
+        """
         self._end(lane)
         shown = _Shown(doing, quiet, self._show_one(lane), self)
         self._shown[lane] = shown

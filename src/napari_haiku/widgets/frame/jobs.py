@@ -29,16 +29,19 @@ class Failure:
         What the user reads.
     details : str or None
         Report of an unexpected error; None when the sentence says it all.
+    cause : exception or None
+        The mistake itself, for those who can offer a way out.
     """
 
     sentence: str
     details: str | None = None
+    cause: BaseException | None = None
 
 
 def failure_of(error: BaseException) -> Failure:
     """Put an exception into a sentence."""
     if isinstance(error, HaikuError):
-        return Failure(str(error))
+        return Failure(str(error), cause=error)
     report = "".join(traceback.format_exception(error))
     if isinstance(error, MemoryError):
         sentence = "The computer ran out of memory; close other programs and try again."

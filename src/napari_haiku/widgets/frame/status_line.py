@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolBar, QWidget
+from qtpy.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QToolBar,
+    QToolButton,
+    QWidget,
+)
 
 from napari_haiku.notices import RESEARCH_USE
 from napari_haiku.viewer.slides.encoding_place import stem_of
@@ -78,6 +88,12 @@ class StatusLine(QToolBar):
         row.addStretch(1)
         self.research = QLabel(RESEARCH_USE)
         row.addWidget(self.research)
+        self.menu_button = QToolButton()
+        self.menu_button.setText("Haiku \N{BLACK UP-POINTING SMALL TRIANGLE}")
+        self.menu_button.setToolTip("Show me around, keys, save a copy of the session.")
+        self.menu_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.menu_button.hide()
+        row.insertWidget(0, self.menu_button)
         box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.addWidget(box)
         self._signals: list[tuple[Any, Callable[..., object]]] = []
@@ -119,6 +135,11 @@ class StatusLine(QToolBar):
         saved = "" if self._saved_at is None else f"saved {self._saved_at:%H:%M}"
         self._say("saved", saved)
 
+    def offer(self, menu: QMenu) -> None:
+        """Open a menu from the left end of the line."""
+        self.menu_button.setMenu(menu)
+        self.menu_button.show()
+
     def shut_down(self) -> None:
         """Let go of the workspace and the viewer."""
         for signal, slot in self._signals:
@@ -157,10 +178,11 @@ class StatusLine(QToolBar):
         caution = "#6B5200" if self._viewer.theme == "light" else CAUTION
         self.setStyleSheet(
             "QToolBar { border: none; padding: 0; spacing: 0; }"
-            f"QPushButton {{ background: transparent; border: none; color: {muted};"
+            f"QPushButton, QToolButton {{ background: transparent; border: none; color: {muted};"
             " padding: 1px 7px; }"
             f"QFrame {{ background: {muted}; }} QLabel {{ background: transparent; }}"
-            "QPushButton:hover { text-decoration: underline; }"
+            "QPushButton:hover, QToolButton:hover { text-decoration: underline; }"
+            "QToolButton::menu-indicator { image: none; }"
         )
         self.research.setStyleSheet(f"color: {caution}; background: transparent;")
 

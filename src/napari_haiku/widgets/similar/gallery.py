@@ -1,12 +1,20 @@
-"""Hits as a gallery of thumbnails, nine at a time."""
+"""Hits as a gallery of thumbnails, three rows at a time."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QRect, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QImage, QPainter, QPainterPath, QPen, QPixmap
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtGui import QAction, QColor, QImage, QPainter, QPainterPath, QPen, QPixmap
+from qtpy.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_haiku.widgets.frame.appearance import ACCENT, secondary_text
 from napari_haiku.widgets.frame.navigation import NEXT, PREVIOUS
@@ -17,9 +25,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_haiku.viewer.search.finding import HitCard
+    from napari_haiku.viewer.search.hit_cards import HitCard
 
-COLUMNS, ROWS = 3, 3
+COLUMNS, MOST_COLUMNS, ROWS = 3, 4, 3
+_WIDE = 420
+SHOWN = {"H&E": ("he",), "mIF": ("mif",), "Both": ("he", "mif")}
 _PICTURE_HEIGHT = 75
 _TEXT_HEIGHT = 34
 _TILE_WIDTH = 108
@@ -31,6 +41,7 @@ class HitTile(QWidget):
     entered = Signal(int)
     left = Signal()
     clicked = Signal(int)
+    refused = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -38,7 +49,7 @@ class HitTile(QWidget):
         self.theme = "dark"
         self._selected = False
         self._hovered = False
-        self._pixmap: QPixmap | None = None
+        self._pixmaps: list[QPixmap] = []
         self.setMinimumWidth(_TILE_WIDTH - 14)
         self.setFixedHeight(_PICTURE_HEIGHT + _TEXT_HEIGHT)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -48,12 +59,19 @@ class HitTile(QWidget):
         """Room for a picture and two lines."""
         return QSize(_TILE_WIDTH, _PICTURE_HEIGHT + _TEXT_HEIGHT)
 
-    def show_card(self, card: HitCard | None, *, selected: bool = False) -> None:
-        """Show a hit, or nothing."""
+    def show_card(
+        self,
+        card: HitCard | None,
+        *,
+        selected: bool = False,
+        shown: Sequence[str] = ("he",),
+    ) -> None:
+        """Show a hit, or nothing; the first picture there is where none of those `shown` is."""
         self.card = card
         self._selected = selected
-        thumbnail = None if card is None else card.thumbnail
-        self._pixmap = None if thumbnail is None else _pixmap(thumbnail)
+        pictures = {} if card is None else card.pictures
+        wanted = [pictures[name] for name in shown if name in pictures]
+        self._pixmaps = [_pixmap(one) for one in wanted or list(pictures.values())[:1]]
         self.setVisible(card is not None)
         if card is not None:
             lines = [f"Hit {card.rank}, likeness {card.similarity:.2f}, {card.whose}"]
@@ -76,9 +94,10 @@ class HitTile(QWidget):
         light = self.theme == "light"
         painter.fillPath(outline, QColor("#DDDAD8" if light else "#2E333E"))
         painter.setClipPath(outline)
-        area = QRect(1, 1, self.width() - 2, _PICTURE_HEIGHT)
-        if self._pixmap is not None:
-            painter.drawPixmap(area, self._pixmap, _middle(self._pixmap, area))
+        share = (self.width() - 2) // max(len(self._pixmaps), 1)
+        for place, pixmap in enumerate(self._pixmaps):
+            area = QRect(1 + place * share, 1, share, _PICTURE_HEIGHT)
+            painter.drawPixmap(area, pixmap, _middle(pixmap, area))
         text = QColor("#23242B" if light else "#F0F1F2")
         muted = QColor(secondary_text(self.theme))
         _write_outlined(painter, 6, 15, str(self.card.rank))
@@ -130,24 +149,40 @@ class HitTile(QWidget):
         if self.card is not None and event.button() == Qt.MouseButton.LeftButton:
             self.clicked.emit(self.card.rank)
 
+    def contextMenuEvent(self, event: Any) -> None:
+        """Offer to leave this hit out."""
+        if self.card is None:
+            return
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        refuse = QAction("Not this one", menu)
+        rank = self.card.rank
+        refuse.triggered.connect(lambda _checked=False: self.refused.emit(rank))
+        menu.addAction(refuse)
+        menu.popup(event.globalPos())
+
     def keyPressEvent(self, event: Any) -> None:
         """Let Enter and Space click."""
         keys = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
         if self.card is not None and event.key() in keys:
             self.clicked.emit(self.card.rank)
+        elif self.card is not None and event.key() == Qt.Key.Key_Delete:
+            self.refused.emit(self.card.rank)
         else:
             super().keyPressEvent(event)
 
 
 class Gallery(QWidget):
-    """Tiles in three columns with a pager.
+    """Tiles in three columns, four where there is room, with a pager.
 
-    Emits :attr:`hovered` with a rank (0 when the pointer left) and
-    :attr:`clicked` with a rank.
+    Emits :attr:`hovered` with a rank (0 when the pointer left),
+    :attr:`clicked` with a rank, and :attr:`refused` with that of a hit the user
+    does not want to see.
     """
 
     hovered = Signal(int)
     clicked = Signal(int)
+    refused = Signal(int)
     turned = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -155,17 +190,19 @@ class Gallery(QWidget):
         self._cards: Sequence[HitCard] = ()
         self._page = 0
         self._selected = 0
-        self.tiles = [HitTile() for _ in range(COLUMNS * ROWS)]
+        self._shown: tuple[str, ...] = ("he",)
+        self._columns = COLUMNS
+        self.tiles = [HitTile() for _ in range(MOST_COLUMNS * ROWS)]
         grid = QGridLayout()
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(6)
-        for place, tile in enumerate(self.tiles):
-            grid.addWidget(tile, place // COLUMNS, place % COLUMNS)
+        self._grid = grid
+        for tile in self.tiles:
             tile.entered.connect(self.hovered)
             tile.left.connect(lambda: self.hovered.emit(0))
             tile.clicked.connect(self._click)
-        for column in range(COLUMNS):
-            grid.setColumnStretch(column, 1)
+            tile.refused.connect(self.refused)
+        self._deal_out()
         self._range = QLabel()
         self._range.setProperty("haiku", "secondary")
         self.previous = QPushButton(PREVIOUS)
@@ -197,11 +234,43 @@ class Gallery(QWidget):
         self._cards, self._page, self._selected = cards, 0, 0
         self._fill()
 
+    def change_cards(self, cards: Sequence[HitCard]) -> None:
+        """Show hits anew, ranked otherwise or with more pictures; page and mark stay."""
+        self._cards = cards
+        self._turn(0)
+
+    def show_pictures(self, shown: Sequence[str]) -> None:
+        """Show "he", "mif" or both of every hit."""
+        self._shown = tuple(shown)
+        self._fill()
+
+    @property
+    def page_size(self) -> int:
+        """Hits on a page."""
+        return self._columns * ROWS
+
+    def resizeEvent(self, event: Any) -> None:
+        """Use the room there is."""
+        super().resizeEvent(event)
+        columns = MOST_COLUMNS if self.width() >= _WIDE else COLUMNS
+        if columns != self._columns:
+            first = self._page * self.page_size
+            self._columns = columns
+            self._page = first // self.page_size
+            self._deal_out()
+            self._fill()
+
+    def _deal_out(self) -> None:
+        for place, tile in enumerate(self.tiles):
+            self._grid.addWidget(tile, place // self._columns, place % self._columns)
+        for column in range(MOST_COLUMNS):
+            self._grid.setColumnStretch(column, int(column < self._columns))
+
     def select(self, rank: int) -> None:
         """Mark a hit and turn to its page."""
         if 1 <= rank <= len(self._cards):
             self._selected = rank
-            self._page = (rank - 1) // len(self.tiles)
+            self._page = (rank - 1) // self.page_size
             self._fill()
 
     @property
@@ -214,19 +283,20 @@ class Gallery(QWidget):
         self.clicked.emit(rank)
 
     def _turn(self, pages: int) -> None:
-        last = max(0, (len(self._cards) - 1) // len(self.tiles))
+        last = max(0, (len(self._cards) - 1) // self.page_size)
         self._page = min(max(self._page + pages, 0), last)
         self._fill()
 
     def _fill(self) -> None:
-        first = self._page * len(self.tiles)
-        shown = self._cards[first : first + len(self.tiles)]
+        first = self._page * self.page_size
+        shown = self._cards[first : first + self.page_size]
         for place, tile in enumerate(self.tiles):
             card = shown[place] if place < len(shown) else None
-            tile.show_card(card, selected=card is not None and card.rank == self._selected)
+            selected = card is not None and card.rank == self._selected
+            tile.show_card(card, selected=selected, shown=self._shown)
         total = len(self._cards)
         self._range.setText(f"{first + 1}-{first + len(shown)} of {total}" if total else "")
-        self.pager.setVisible(total > len(self.tiles))
+        self.pager.setVisible(total > self.page_size)
         self.previous.setEnabled(first > 0)
         self.next.setEnabled(first + len(shown) < total)
         self.turned.emit()

@@ -1,45 +1,35 @@
-"""The Similar tissue dock: click tissue or type words, and see the patches most alike."""
+"""The Similar tissue dock: point at tissue or describe it, and see the patches most alike."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QLineEdit
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel
 
 from napari_haiku.errors import HaikuError
-from napari_haiku.notices import SAME_PATIENT
-from napari_haiku.viewer.layers.canvas import fly_to
-from napari_haiku.viewer.layers.captions import caption
-from napari_haiku.viewer.layers.layer_slots import drop_layer, layer_in_slot
-from napari_haiku.viewer.layers.legend import Legend
-from napari_haiku.viewer.layers.one_map import show_only
-from napari_haiku.viewer.search import query_layers
-from napari_haiku.viewer.search.finding import Found, Question, find, vectors_of
+from napari_haiku.viewer.search.finding import Found, rank_anew, with_all_pictures
+from napari_haiku.viewer.search.question import forget_text, vectors_of
 from napari_haiku.widgets.frame.dock import HaikuDock, Need
 from napari_haiku.widgets.frame.legend_bar import LegendBar
 from napari_haiku.widgets.frame.navigation import BIOMARKERS, NEXT, SIMILAR
 from napari_haiku.widgets.frame.segments import Segments
-from napari_haiku.widgets.similar.filter_chips import FilterChips
-from napari_haiku.widgets.similar.gallery import Gallery
-from napari_haiku.widgets.similar.weight_sliders import WeightSliders
+from napari_haiku.widgets.similar import similar_words
+from napari_haiku.widgets.similar.asking import Asking
+from napari_haiku.widgets.similar.gallery import SHOWN, Gallery
+from napari_haiku.widgets.similar.hits_on_canvas import HitsOnCanvas
+from napari_haiku.widgets.similar.keeping import Keeping
+from napari_haiku.widgets.similar.question_panel import ASKS, CLICK, TARGETS, TEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from napari_haiku.encoding.store import Encoding
-    from napari_haiku.model.base import TissueModel
+    from napari_haiku.viewer.search.hit_cards import HitCard
     from napari_haiku.widgets.frame.jobs import Failure
-
-CLICK, TEXT = "Click", "Text"
-TARGETS = {"H&E patches": "he", "mIF patches": "mif", "Records": "text"}
-_ASK = "Click anywhere on tissue."
-_COUNTS = (20, 50, 100, 200)
-_LANE = "search"
 
 
 class SimilarDock(HaikuDock):
-    """Finds the patches of the atlas that are most alike a patch of the slide."""
+    """Finds the patches of the atlas that are most alike what is asked about."""
 
     title: ClassVar[str] = SIMILAR
     needs: ClassVar[tuple[Need, ...]] = ("slide", "encoding", "atlas")
@@ -47,79 +37,27 @@ class SimilarDock(HaikuDock):
     def build(self) -> None:
         """Lay out question, filters and gallery."""
         self.found: Found | None = None
+        self.cards: Sequence[HitCard] = ()
         self._asked_with: Encoding | None = None
-        self._words: tuple[str, np.ndarray[Any, Any]] | None = None
-        self.look_for = Segments(
-            {CLICK: "Point at tissue.", TEXT: "Describe tissue in words; Enter starts."}
-        )
-        self.target = Segments(
-            {
-                "H&E patches": "Hits are H&E patches.",
-                "mIF patches": "Hits are mIF patches: what tissue like this was measured to carry.",
-                "Records": "Hits are patients whose record fits.",
-            }
-        )
-        self.typed = QLineEdit()
-        self.typed.setPlaceholderText("e.g. lymphoid aggregate at the tumour edge")
-        self.typed.setAccessibleName("Words to look for")
-        self.typed.hide()
-        self.weights = WeightSliders()
-        self.chips = FilterChips()
-        self.count = QComboBox()
-        for n in _COUNTS:
-            self.count.addItem(f"{n} hits", n)
-        self.count.setCurrentIndex(_COUNTS.index(50))
-        self.count.setToolTip("How many hits are looked for.")
+        self.asking = Asking(self, self._show, self._failed)
+        self.ask = self.asking.panel
         self.header = self.note()
+        self.header.setWordWrap(False)
         self.gallery = Gallery()
+        self.pictures = Segments({name: f"Show the {name} picture of each hit." for name in SHOWN})
+        self.pictures.buttons["Both"].setToolTip("Show both pictures of each hit.")
         self.overlay = QCheckBox("Similarity on the whole slide")
         self.overlay.setChecked(True)
-        self.overlay.setToolTip("Colours every patch by its likeness to the ringed one.")
+        self.overlay.setToolTip("Colours every patch by its likeness to what is asked. (W)")
         self.remark = self.note()
         self.legend = LegendBar()
-        self.row("Look for", self.look_for)
-        self.body.addWidget(self.typed)
-        self.row("Show me", self.target)
-        self.body.addWidget(self.note("How much each part of the question counts"))
-        self.body.addWidget(self.weights)
-        self.body.addWidget(self.chips)
-        line = QHBoxLayout()
-        line.addWidget(self.count)
-        line.addStretch(1)
-        line.addWidget(self.header)
-        self.header.setWordWrap(False)
-        self.body.addLayout(line)
-        self.prompt = QLabel(_ASK)
+        self.prompt = QLabel(ASKS[CLICK])
         self.prompt.setProperty("haiku", "secondary")
-        self.body.addWidget(self.prompt)
-        self.body.addWidget(self.gallery)
-        under = QHBoxLayout()
-        under.addWidget(self.overlay)
-        under.addStretch(1)
-        under.addWidget(self.gallery.pager)
-        self.body.addLayout(under)
-        self.body.addWidget(self.legend)
-        self.body.addWidget(self.remark)
-        self.body.addStretch(1)
-        self._show_nothing()
-        self.look_for.chosen.connect(self._change_kind)
-        self.target.chosen.connect(lambda _label: self.search())
-        self.typed.returnPressed.connect(self.search)
-        self.weights.changed.connect(self.search)
-        self.chips.within_wanted.connect(self._set_within)
-        self.chips.filters_changed.connect(self.search)
-        self.count.activated.connect(lambda _index: self.search())
-        self.gallery.hovered.connect(self._hover)
-        self.gallery.clicked.connect(self._fly)
-        self.gallery.turned.connect(self._number_hits)
-        self.overlay.toggled.connect(self._toggle_overlay)
-        events = self.workspace.events
-        self.follow(events.selection, self._selected)
-        self.follow(events.glass, self._clicked_glass)
-        self.follow(events.within_patient_um, self._within_changed)
-        self.follow(events.atlas, self._atlas_changed)
-        self.follow(events.encoding, self._encoding_changed)
-        self.follow(self.viewer.events.theme, self._retheme)
+        self.canvas = HitsOnCanvas(self)
+        self.keeping = Keeping(self)
+        self._lay_out_body()
+        self.show_nothing()
+        self._listen()
         self.set_primary(f"Biomarkers here {NEXT}", tooltip="Go to the Biomarkers dock.")
         self._atlas_changed()
         self._encoding_changed()
@@ -136,187 +74,129 @@ class SimilarDock(HaikuDock):
             ("Search this slide only", self.atlases.of_this_slide),
         ]
 
-    # -- asking -----------------------------------------------------------------------------------
-
-    def question(self) -> Question | None:
-        """Describe what would be asked now; None while something is missing."""
-        encoding, atlas = self.workspace.encoding, self.workspace.atlas
-        if encoding is None or atlas is None:
-            return None
-        by_text = self.look_for.choice == TEXT
-        patch = None if by_text else self.workspace.selection
-        if patch is None and self._words is None:
-            return None
-        weights = {"text": 1.0} if by_text else self.weights.weights()
-        return Question(
-            encoding=encoding,
-            atlas=atlas,
-            patch=patch,
-            words=self._words[1] if by_text and self._words is not None else None,
-            target=TARGETS[self.target.choice],
-            weights=weights,
-            k=int(self.count.currentData()),
-            filters=self.chips.filters,
-            within_patient_um=None if by_text else self.workspace.within_patient_um,
-        )
-
-    def search(self) -> None:
-        """Ask the atlas; an earlier answer on its way is dropped."""
-        if self.look_for.choice == TEXT and not self._read_words():
-            return
-        question = self.question()
-        if question is None:
-            return
-        query_layers.dim_hits(self.viewer)
-        self.run(
-            lambda: find(question), self._show, "Searching", on_failure=self._failed, lane=_LANE
-        )
-
-    def _read_words(self) -> bool:
-        """Have typed words encoded; False while they are not yet."""
-        text = self.typed.text().strip()
-        if not text:
-            return False
-        if self._words is not None and self._words[0] == text:
-            return True
-        encoding, model = self.workspace.encoding, self.workspace.model
-        if encoding is None:
-            return False
-        fingerprint = encoding.model_fingerprint
-
-        def take(answer: tuple[TissueModel, np.ndarray[Any, Any], tuple[str, ...]]) -> None:
-            loaded, vector, unknown = answer
-            self.workspace.model = loaded
-            self._words = (text, vector)
-            if unknown:
-                names = ", ".join(f'"{word}"' for word in unknown)
-                self.strip.say(
-                    "caution", f"The model has never read {names}; ignored.", key="words"
-                )
-            else:
-                self.strip.clear("words")
-            self.search()
-
-        self.run(lambda: _read(text, model, fingerprint), take, "Reading the words", lane=_LANE)
-        return False
-
-    def _change_kind(self, kind: str) -> None:
-        self.typed.setVisible(kind == TEXT)
-        self.weights.setVisible(kind == CLICK)
-        if kind == TEXT:
-            self.typed.setFocus()
-        self.search()
-
-    def _set_within(self, within_um: float | None) -> None:
-        self.workspace.within_patient_um = within_um
+    def key_actions(self) -> dict[str, Callable[[], object]]:
+        """Answer the keys of searching."""
+        return {
+            "find similar": self.asking.find_under_cursor,
+            "next hit": lambda: self._step(1),
+            "previous hit": lambda: self._step(-1),
+            "back to the query": self.canvas.back,
+            "keep": lambda: self.keeping.keep_one(self.gallery.selected),
+        }
 
     # -- the workspace ----------------------------------------------------------------------------
 
-    def _selected(self, selection: int | None) -> None:
-        if selection is None:
-            self._show_nothing()
-            return
-        self.strip.clear("glass")
-        self.look_for.set_choice(CLICK)
-        self.typed.hide()
-        self.weights.show()
-        self.search()
-
     def _clicked_glass(self, distance_um: float) -> None:
         if self.isVisible():
-            away = (
-                f"{distance_um / 1000:.1f} mm" if distance_um >= 1000 else f"{distance_um:.0f} µm"
-            )
-            self.strip.say("caution", f"That is glass; nearest tissue is {away} away.", key="glass")
+            self.strip.say("caution", similar_words.glass(distance_um), key="glass")
 
     def _within_changed(self, within_um: float | None) -> None:
-        self.chips.show_within(within_um)
-        self.search()
+        self.ask.chips.show_within(within_um)
+        self.asking.search()
 
     def _atlas_changed(self, *_: object) -> None:
         atlas = self.workspace.atlas
-        self.chips.show_within(self.workspace.within_patient_um)
+        self.ask.chips.show_within(self.workspace.within_patient_um)
         if atlas is not None:
-            self.chips.offer({name: atlas.values_of(name) for name in atlas.fields})
+            self.ask.chips.offer({name: atlas.values_of(name) for name in atlas.fields})
             for label, target in TARGETS.items():
-                self.target.set_enabled(label, target in atlas.modalities)
+                self.ask.target.set_enabled(label, target in atlas.modalities)
+            for label, modalities in SHOWN.items():
+                self.pictures.set_enabled(label, set(modalities) <= set(atlas.modalities))
         if self.found is not None:
-            self.search()
+            self.asking.refused.clear()
+            self.asking.search()
 
     def _encoding_changed(self, *_: object) -> None:
         encoding = self.workspace.encoding
         if encoding is self._asked_with:
             return
         self._asked_with = encoding
-        self._show_nothing()
-        drop_layer(self.viewer, query_layers.HITS)
-        drop_layer(self.viewer, query_layers.SIMILARITY)
+        self.show_nothing()
+        self.canvas.clear()
+        self.asking.forget()
         if encoding is not None:
-            self.run(
-                lambda: _parts_at_hand(encoding),
-                self.weights.offer,
-                "Reading the encoding",
-                lane="parts",
-                quiet=True,
-            )
+            self._read_parts(encoding)
+
+    def _read_parts(self, encoding: Encoding) -> None:
+        self.run(
+            lambda: _parts_at_hand(encoding),
+            self.ask.weights.offer,
+            "Reading the encoding",
+            lane="parts",
+            quiet=True,
+        )
+
+    def _record_read(self, encoding: Encoding) -> None:
+        forget_text(encoding)
+        self._read_parts(encoding)
+        if self.found is not None:
+            self.asking.search()
 
     # -- the answer -------------------------------------------------------------------------------
+
+    def show_cards(self, cards: Sequence[HitCard], header: str) -> None:
+        """Show hits in the gallery."""
+        self.cards = cards
+        self.prompt.hide()
+        self.gallery.show_cards(cards)
+        self.gallery.show()
+        self.pictures.show()
+        self.header.setText(header)
 
     def _show(self, found: Found) -> None:
         if found.question.encoding is not self.workspace.encoding:
             return
         self.found = found
         self.workspace.hits = found.hits
-        self.prompt.hide()
-        self.gallery.show_cards(found.cards)
-        self.gallery.show()
+        self.keeping.bar.show_now()
+        self.canvas.close_beside()
         patients = "1 patient" if found.patients == 1 else f"{found.patients} patients"
-        self.header.setText(f"{patients} · found in {found.milliseconds:.0f} ms")
-        here = [card for card in found.cards if card.this_slide]
-        query_layers.show_hits(
-            self.viewer,
-            np.array([card.position_um for card in here], float).reshape(-1, 2),
-            [card.rank for card in here],
-            found.question.encoding.patch_um,
-        )
-        self._number_hits()
+        self.show_cards(found.cards, f"{patients} · found in {found.milliseconds:.0f} ms")
+        self.canvas.ring(found.cards, found.question.encoding.patch_um, self.gallery.ranks_in_view)
         self._show_overlay()
-        self.remark.setText(_same_patient(found))
+        self.remark.setText(similar_words.same_patient(found))
         self.remark.setVisible(bool(self.remark.text()))
+        self.run(
+            lambda: with_all_pictures(found),
+            self._fill_pictures,
+            "Reading the pictures",
+            lane="pictures",
+            quiet=True,
+        )
 
-    def _number_hits(self) -> None:
-        query_layers.number_hits(self.viewer, self.gallery.ranks_in_view)
+    def _fill_pictures(self, complete: Found) -> None:
+        if self.found is None or self.found.hits is not complete.hits:
+            return
+        self.found = complete
+        if self.keeping.bar.current is None:
+            self.cards = complete.cards
+            self.gallery.change_cards(complete.cards)
+
+    def _rank_anew(self) -> None:
+        found = self.found
+        if found is None or self.ask.kind == TEXT or self.keeping.bar.current is not None:
+            return
+        try:
+            self.found = rank_anew(found, self.ask.weights.weights())
+        except HaikuError:
+            return
+        self.cards = self.found.cards
+        self.gallery.change_cards(self.cards)
+        self.canvas.ring(self.cards, found.question.encoding.patch_um, self.gallery.ranks_in_view)
+        self._show_overlay()
 
     def _show_overlay(self) -> None:
-        found = self.found
-        likeness = None if found is None else found.likeness
-        wanted = likeness is not None and self.overlay.isChecked()
-        self.legend.setVisible(wanted)
-        layer = layer_in_slot(self.viewer, query_layers.SIMILARITY)
-        if not wanted or found is None or likeness is None:
-            if layer is not None:
-                layer.visible = False
-            return
-        shown = query_layers.show_similarity(self.viewer, found.question.encoding.grid, likeness)
-        show_only(self.viewer, (query_layers.SIMILARITY, query_layers.HITS))
-        caption(shown, colour_bar=True)
-        low, high = shown.contrast_limits
-        self.legend.show_legend(
-            Legend(
-                "Similarity to the ringed patch",
-                query_layers.similarity_stops(),
-                f"{low:.2f}",
-                f"{high:.2f}",
-            )
-        )
+        legend = self.canvas.show_likeness(self.found, wanted=self.overlay.isChecked())
+        self.legend.show_legend(legend)
 
-    def _toggle_overlay(self, _checked: bool) -> None:
-        self._show_overlay()
-
-    def _show_nothing(self) -> None:
+    def show_nothing(self) -> None:
+        """Show no hits."""
         self.found = None
+        self.cards = ()
         self.gallery.show_cards(())
         self.gallery.hide()
+        self.pictures.hide()
         self.prompt.show()
         self.header.setText("")
         self.remark.hide()
@@ -324,28 +204,107 @@ class SimilarDock(HaikuDock):
 
     def _failed(self, failure: Failure) -> None:
         actions: list[tuple[str, Callable[[], object]]] = []
-        if self.chips.filters and "filter" in failure.sentence:
-            actions.append(("Remove last filter", self.chips.remove_last))
+        if self.ask.chips.filters and "filter" in failure.sentence:
+            actions.append(("Remove last filter", self.ask.chips.remove_last))
         elif self.workspace.within_patient_um is None and "own patient" in failure.sentence:
             actions.append(("This slide, 500 µm away or more", lambda: self._set_within(500.0)))
         if actions:
             sentence = failure.sentence.split(":")[0] + "."
             self.strip.say("failed", sentence, actions=actions, details=failure.details)
 
+    def _set_within(self, within_um: float | None) -> None:
+        self.workspace.within_patient_um = within_um
+
     def _hover(self, rank: int) -> None:
-        cards = () if self.found is None else self.found.cards
-        card = cards[rank - 1] if 1 <= rank <= len(cards) else None
-        query_layers.mark_hit(self.viewer, rank if card is not None and card.this_slide else None)
+        self.canvas.mark(self.cards[rank - 1] if 1 <= rank <= len(self.cards) else None)
 
     def _fly(self, rank: int) -> None:
-        if self.found is None:
+        if not 1 <= rank <= len(self.cards):
             return
-        card = self.found.cards[rank - 1]
-        if card.this_slide:
-            fly_to(self.viewer, *card.position_um)
-        else:
+        card = self.cards[rank - 1]
+        self.canvas.go_to(card)
+        self.canvas.mark(card)
+        if not card.this_slide:
             self.remark.setText(f"Hit {rank}, {card.whose}: {card.record or 'no record'}")
             self.remark.show()
+
+    def _step(self, by: int) -> None:
+        if self.cards:
+            rank = (max(self.gallery.selected, int(by < 0)) - 1 + by) % len(self.cards) + 1
+            self.gallery.select(rank)
+            self._fly(rank)
+
+    # -- between two visits -----------------------------------------------------------------------
+
+    def session_state(self) -> dict[str, Any]:
+        """Keep question, filters, what was refused and every kept set."""
+        return {
+            **self.asking.state(),
+            "overlay": self.overlay.isChecked(),
+            "pictures": self.pictures.choice,
+            "kept": self.keeping.state(),
+        }
+
+    def restore_session(self, state: dict[str, Any]) -> None:
+        """Set the controls as they were and ask again."""
+        self.keeping.restore(state.get("kept") or [])
+        self.overlay.setChecked(bool(state.get("overlay", True)))
+        if state.get("pictures") in SHOWN:
+            self.pictures.set_choice(str(state["pictures"]))
+            self.gallery.show_pictures(SHOWN[self.pictures.choice])
+        self.asking.restore(state)
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _lay_out_body(self) -> None:
+        self.body.addWidget(self.ask)
+        line = QHBoxLayout()
+        line.addWidget(self.asking.count)
+        line.addStretch(1)
+        line.addWidget(self.header)
+        self.body.addLayout(line)
+        self.body.addWidget(self.prompt)
+        self.body.addWidget(self.gallery)
+        shown = QHBoxLayout()
+        shown.addWidget(self.pictures)
+        shown.addStretch(1)
+        shown.addWidget(self.gallery.pager)
+        self.body.addLayout(shown)
+        self.body.addWidget(self.overlay)
+        self.body.addWidget(self.legend)
+        self.body.addWidget(self.remark)
+        self.body.addWidget(self.keeping.bar)
+        self.body.addStretch(1)
+
+    def _listen(self) -> None:
+        self.ask.weights_moved.connect(self._rank_anew)
+        self.ask.within_wanted.connect(self._set_within)
+        self.gallery.hovered.connect(self._hover)
+        self.gallery.clicked.connect(self._fly)
+        self.gallery.refused.connect(self.asking.refuse)
+        self.gallery.turned.connect(lambda: self.canvas.number(self.gallery.ranks_in_view))
+        self.pictures.chosen.connect(lambda name: self.gallery.show_pictures(SHOWN[name]))
+        self.overlay.toggled.connect(lambda _checked: self._show_overlay())
+        events = self.workspace.events
+        self.follow(events.selection, self.asking.selected)
+        self.follow(events.region, self.asking.region_changed)
+        self.follow(events.glass, self._clicked_glass)
+        self.follow(events.within_patient_um, self._within_changed)
+        self.follow(events.atlas, self._atlas_changed)
+        self.follow(events.encoding, self._encoding_changed)
+        self.follow(events.record_read, self._record_read)
+        self.follow(self.viewer.events.theme, self._retheme)
+
+    def showEvent(self, event: Any) -> None:
+        """Take the drags of the canvas if a box or a lasso is wanted."""
+        super().showEvent(event)
+        self.asking.draw_if_wanted()
+
+    def hideEvent(self, event: Any) -> None:
+        """Let the canvas pan again."""
+        super().hideEvent(event)
+        self.asking.drawing.take(None)
+        self.canvas.close_beside()
 
     def _retheme(self, *_: object) -> None:
         self.gallery.set_theme(self.viewer.theme)
@@ -357,33 +316,3 @@ def _parts_at_hand(encoding: Encoding) -> dict[str, float]:
     parts = {name: vectors_of(encoding, name) for name in ("he", "mif", "text")}
     weights = default_weights(parts)
     return {name: weights.get(name, 0.0) for name, part in parts.items() if part is not None}
-
-
-def _same_patient(found: Found) -> str:
-    ranks = found.same_patient
-    if not ranks:
-        return ""
-    if len(ranks) == len(found.cards):
-        which = "All hits are"
-    elif len(ranks) == 1:
-        which = f"Hit {ranks[0]} is"
-    else:
-        named = ", ".join(str(rank) for rank in ranks[:8]) + (", ..." if len(ranks) > 8 else "")
-        which = f"Hits {named} are"
-    return f"{which} from the same patient. {SAME_PATIENT}"
-
-
-def _read(
-    text: str, model: TissueModel | None, fingerprint: str
-) -> tuple[TissueModel, np.ndarray[Any, Any], tuple[str, ...]]:
-    from napari_haiku.model.loading import load_model
-
-    if model is None or model.fingerprint != fingerprint:
-        model = load_model()
-    if model.fingerprint != fingerprint:
-        raise HaikuError(
-            "The slide was encoded with another model: choose it in the Encode dock to search "
-            "by words."
-        )
-    vector, unknown = model.encode_words(text)
-    return model, vector, unknown

@@ -19,9 +19,10 @@ _SETTLE_MS = 150
 
 
 class WeightSliders(QWidget):
-    """Sliders from 0 to 1; :attr:`changed` is emitted once they rest."""
+    """Sliders from 0 to 1; :attr:`moved` at every step, :attr:`changed` once they rest."""
 
     changed = Signal()
+    moved = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -29,6 +30,7 @@ class WeightSliders(QWidget):
         self._numbers: dict[str, QLabel] = {}
         self._labels: dict[str, QLabel] = {}
         self._parts: set[str] = set()
+        self._remembered: dict[str, float] = {}
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(_SETTLE_MS)
@@ -54,7 +56,10 @@ class WeightSliders(QWidget):
             self._labels[part], self._sliders[part], self._numbers[part] = label, slider, number
 
     def offer(self, weights: Mapping[str, float]) -> None:
-        """Offer just these parts, at these shares, without emitting."""
+        """Offer just these parts, without emitting: at these shares, or at those remembered."""
+        if set(self._remembered) == set(weights):
+            weights = self._remembered
+        self._remembered = {}
         self._parts = set(weights)
         for part, slider in self._sliders.items():
             there = part in weights
@@ -63,6 +68,12 @@ class WeightSliders(QWidget):
             with signals_blocked(slider):
                 slider.setValue(round(weights.get(part, 0.0) * _STEPS))
             self._write(part)
+
+    def remember(self, weights: Mapping[str, float]) -> None:
+        """Take shares of an earlier visit, now or once the same parts are offered."""
+        self._remembered = {str(part): float(share) for part, share in weights.items()}
+        if self._parts and set(self._remembered) == self._parts:
+            self.offer(self._remembered)
 
     def name_text(self, word: str) -> None:
         """Call the text part "Record" or "Words"."""
@@ -83,6 +94,7 @@ class WeightSliders(QWidget):
     def _moved(self, part: str) -> None:
         self._write(part)
         self._settle.start()
+        self.moved.emit()
 
     def _write(self, part: str) -> None:
         self._numbers[part].setText(f"{self._sliders[part].value() / _STEPS:.2g}")

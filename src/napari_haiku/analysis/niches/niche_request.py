@@ -1,0 +1,63 @@
+"""How patches are to be grouped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from napari_haiku.errors import HaikuError
+
+GroupBy = Literal["he", "mif", "both"]
+Method = Literal["kmeans", "gaussian", "leiden"]
+METHODS: tuple[Method, ...] = ("kmeans", "gaussian", "leiden")
+
+
+@dataclass(frozen=True)
+class NicheRequest:
+    """How to group patches.
+
+    Parameters
+    ----------
+    clusters : int or "auto"
+        Number of niches; "auto" takes the number that comes out alike in
+        separate parts of the tissue. Leiden finds the number by itself.
+    modality : {"he", "mif", "both"}
+        What makes two patches alike.
+    seed : int
+        Seed of the starting points.
+    restarts : int
+        How often the grouping starts anew; the tightest one is kept.
+    smooth : bool
+        Whether each patch also listens to its eight neighbours.
+    method : {"kmeans", "gaussian", "leiden"}
+        Nearest of some centres, a mixture of normal distributions, or
+        communities of a graph of like patches.
+    resolution : float
+        Of Leiden: larger gives more and smaller niches.
+    """
+
+    clusters: int | Literal["auto"] = 4
+    modality: GroupBy = "he"
+    seed: int = 0
+    restarts: int = 10
+    smooth: bool = False
+    method: Method = "kmeans"
+    resolution: float = 1.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.clusters, str):
+            if self.clusters != "auto":
+                raise HaikuError(
+                    f"The number of niches must be a number or auto, not {self.clusters!r}."
+                )
+        elif self.clusters < 1:
+            raise HaikuError(f"The number of niches must be at least 1, not {self.clusters}.")
+        if self.restarts < 1:
+            raise HaikuError(f"The number of restarts must be at least 1, not {self.restarts}.")
+        if self.method not in METHODS:
+            raise HaikuError(
+                f"Patches cannot be grouped by the method {self.method!r}: "
+                f"choose {', '.join(METHODS[:-1])} or {METHODS[-1]}."
+            )
+        if not 0 < self.resolution < float("inf"):
+            raise HaikuError(f"The resolution must be above 0, not {self.resolution:g}.")

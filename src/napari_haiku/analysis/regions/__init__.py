@@ -1,0 +1,1 @@
+"""Drawn regions and what lies inside them."""

@@ -1,0 +1,1 @@
+"""What the window keeps of a slide between two visits."""

@@ -1,0 +1,301 @@
+"""Saves the session beside the encoding by itself, and brings it back."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
+
+from napari_haiku.viewer.session.drawn_layers import (
+    drawn_state,
+    is_drawn,
+    restore_drawn,
+    too_large,
+)
+from napari_haiku.viewer.session.layer_looks import LayerLooks
+from napari_haiku.viewer.session.session_store import SessionStore, StoreAnswer
+from napari_haiku.viewer.session.workspace_state import restore_workspace, workspace_state
+from napari_haiku.viewer.workspace import workspace_of
+from napari_haiku.widgets.frame.jobs import failure_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import napari
+    from napari.layers import Layer
+
+    from napari_haiku.viewer.session.parts import State
+
+_SOON_MS, _LATER_MS, _SETTLED_MS = 100, 2000, 1500
+_WORKSPACE, _DRAWN, _LOOKS = "workspace", "drawn layers", "layers"
+
+
+class SessionKeeper(QObject):
+    """One viewer's session: asks the parts, writes in a thread of its own, tells them again.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer, not a proxy of it.
+    """
+
+    answered = Signal(object, object)
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self.users = 0
+        self._viewer = viewer
+        self._workspace = workspace_of(viewer)
+        self._session = self._workspace.session
+        self._looks = LayerLooks()
+        self._store: SessionStore | None = None
+        self._drawn_now: State = {"layers": []}
+        self._closing = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="haiku-session")
+        self.answered.connect(self._take, Qt.ConnectionType.QueuedConnection)
+        self._soon = self._timer(_SOON_MS, self.save)
+        self._later = self._timer(_LATER_MS, self.save)
+        self._settled = self._timer(_SETTLED_MS, self._dress)
+        self._leaves = [
+            self._session.join(
+                _WORKSPACE, lambda: workspace_state(viewer, self._workspace), self._put_workspace
+            ),
+            self._session.join(
+                _LOOKS,
+                lambda: self._looks.state(viewer),
+                lambda state: self._looks.restore(viewer, state),
+            ),
+            self._session.join(_DRAWN, self._drawn, self._put_drawn, early=True),
+        ]
+        self._followed: list[tuple[Any, Callable[..., object]]] = []
+        session, events, layers = self._session, self._workspace.events, viewer.layers.events
+        for signal, slot in (
+            (session.touched, self._touch_soon),
+            (session.placed, self._open),
+            (session.leaving, self._leave),
+            (events.encoding, self._encoding_came),
+            (events.selection, self._touch),
+            (events.record, self._touch),
+            (events.marker, self._touch),
+            (events.within_patient_um, self._touch),
+            (events.atlas, self._touch),
+            (layers.inserted, self._layer_came),
+            (layers.removing, self._layer_goes),
+            (layers.removed, self._touch),
+            (viewer.scene.camera.events.center, self._touch_later),
+            (viewer.scene.camera.events.zoom, self._touch_later),
+        ):
+            signal.connect(slot)
+            self._followed.append((signal, slot))
+        for layer in viewer.layers:
+            self._follow_layer(layer)
+        if session.place is not None and not session.live:
+            self._open(session.place)
+
+    # -- saving -----------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Save what there is now; returns at once."""
+        self._soon.stop()
+        self._later.stop()
+        store = self._store
+        if store is None or not self._session.live:
+            return
+        encoding = self._workspace.encoding
+        parts = self._session.gather()
+        self._submit(store, lambda: store.write(parts, None if encoding is None else encoding.path))
+
+    def save_as(self, place: Path) -> None:
+        """Save a copy elsewhere; the session itself goes on where it lies."""
+        encoding = self._workspace.encoding
+        copy = SessionStore(place, copy=True)
+        parts = self._session.gather()
+        self._submit(copy, lambda: copy.write(parts, None if encoding is None else encoding.path))
+
+    def wait(self) -> None:
+        """Wait until everything handed over is on disk."""
+        done = threading.Event()
+        self._thread.submit(done.set)
+        done.wait()
+
+    def shut_down(self) -> None:
+        """Save what is left, and let go of the viewer."""
+        if self._closing:
+            return
+        self._closing = True
+        self.save()
+        self._end_store()
+        for signal, slot in self._followed:
+            signal.disconnect(slot)
+        self._followed.clear()
+        for leave in self._leaves:
+            leave()
+        for timer in (self._soon, self._later, self._settled):
+            timer.stop()
+        self._thread.shutdown(wait=True)
+        self._session.end()
+
+    # -- what is kept -----------------------------------------------------------------------------
+
+    def _drawn(self) -> State:
+        # napari empties the layer list before it closes a window: nobody deleted anything then.
+        if not self._closing or len(self._viewer.layers):
+            self._drawn_now = drawn_state(self._viewer, str(self._session.place))
+        return self._drawn_now
+
+    def _put_drawn(self, state: State) -> None:
+        self._drawn_now = state
+        restore_drawn(self._viewer, str(self._session.place), state)
+
+    def _put_workspace(self, state: State) -> None:
+        restore_workspace(self._viewer, self._workspace, state)
+
+    def _touch(self, *_: object) -> None:
+        self._session.touch()
+
+    def _touch_soon(self) -> None:
+        # Not started anew at every change: a long stroke must not put the saving off.
+        if not self._soon.isActive():
+            self._soon.start()
+
+    def _touch_later(self, *_: object) -> None:
+        if self._session.live and not self._later.isActive():
+            self._later.start()
+
+    def _layer_came(self, event: Any) -> None:
+        self._follow_layer(event.value)
+        self._looks.dress(event.value)
+        self._touch()
+
+    def _layer_goes(self, _event: Any) -> None:
+        # What was drawn a moment ago is kept even if the layer goes because the window closes.
+        if self._soon.isActive():
+            self.save()
+
+    def _follow_layer(self, layer: Layer) -> None:
+        drawn = is_drawn(layer)
+        names = ("data", "paint", "features", "name", "visible", "opacity")
+        for name in names if drawn else ("visible", "opacity"):
+            if name in layer.events.emitters:
+                slot = self._touch if drawn else self._touch_later
+                layer.events[name].connect(slot)
+        if drawn and too_large(layer):
+            self._session.spoke.emit(
+                "caution",
+                f"{layer.name} is painted too finely to save itself: save it with File > Save "
+                "Selected Layers.",
+            )
+
+    # -- coming and going -------------------------------------------------------------------------
+
+    def _open(self, place: Path) -> None:
+        store = SessionStore(place)
+        self._store = store
+        self._submit(store, store.read)
+
+    def _leave(self) -> None:
+        self.save()
+        self._end_store()
+
+    def _end_store(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            self._thread.submit(store.let_go)
+
+    def _submit(self, store: SessionStore, work: Callable[[], StoreAnswer]) -> None:
+        def run() -> None:
+            try:
+                answer: object = work()
+            except Exception as error:  # noqa: BLE001 - said in the window, which must go on
+                answer = error
+            self.answered.emit(store, answer)
+
+        self._thread.submit(run)
+
+    def _take(self, store: SessionStore, answer: object) -> None:
+        if self._closing or (store is not self._store and not store.copy):
+            return
+        if isinstance(answer, BaseException):
+            failed = failure_of(answer)
+            self._session.spoke.emit("failed", f"Not saved: {failed.sentence}")
+            return
+        if not isinstance(answer, StoreAnswer):
+            return
+        if answer.sentence:
+            self._session.spoke.emit(answer.state, answer.sentence)
+        if answer.written is not None:
+            self._workspace.saved = answer.written
+        elif answer.atlas is not None:
+            if self._workspace.atlas is None:
+                self._workspace.atlas = answer.atlas
+            self._tell_all()
+        elif answer.parts is not None:
+            self._session.begin(answer.parts)
+            self._encoding_came(self._workspace.encoding)
+
+    def _encoding_came(self, encoding: object) -> None:
+        if encoding is None or self._store is None or not self._session.live:
+            return
+        store = self._store
+        if self._workspace.atlas is None and store.atlas:
+            self._submit(store, store.open_atlas)
+        else:
+            self._tell_all()
+
+    def _tell_all(self) -> None:
+        self._session.tell_all()
+        self._settled.start()
+
+    def _dress(self) -> None:
+        if self._workspace.busy is not None:
+            self._settled.start()
+            return
+        for layer in self._viewer.layers:
+            self._looks.dress(layer, ("visible",))
+
+    def _timer(self, milliseconds: int, slot: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.timeout.connect(slot)
+        return timer
+
+
+_keepers: WeakKeyDictionary[Any, SessionKeeper] = WeakKeyDictionary()
+
+
+def keeper_of(viewer: napari.Viewer) -> SessionKeeper | None:
+    """Give the keeper of a viewer while any dock wants one."""
+    return _keepers.get(getattr(viewer, "__wrapped__", viewer))
+
+
+def keep_session(viewer: napari.Viewer) -> Callable[[], None]:
+    """Have the session of a viewer kept as long as any dock wants it.
+
+    Returns
+    -------
+    callable
+        Call it when the dock closes; the last one saves and stops.
+    """
+    real = getattr(viewer, "__wrapped__", viewer)
+    keeper = _keepers.get(real)
+    if keeper is None:
+        keeper = _keepers[real] = SessionKeeper(real)
+    keeper.users += 1
+    left = False
+
+    def leave() -> None:
+        nonlocal left
+        if left:
+            return
+        left = True
+        keeper.users -= 1
+        if keeper.users == 0:
+            keeper.shut_down()
+            _keepers.pop(real, None)
+
+    return leave

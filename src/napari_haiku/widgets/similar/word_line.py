@@ -1,0 +1,94 @@
+"""A line of words that underlines those the model never read and names them below."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QCoreApplication, Signal
+from qtpy.QtGui import QColor, QInputMethodEvent, QTextCharFormat
+from qtpy.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
+
+from napari_haiku.widgets.frame.appearance import CAUTION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+_WORD = re.compile(r"[\w'-]+")
+
+
+class WordLine(QWidget):
+    """Words to look for; :attr:`entered` is emitted when Enter is pressed.
+
+    Unknown words are underlined while they are typed, once it is known how to
+    tell them (:meth:`tell_unknown_by`).
+    """
+
+    entered = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._unknown_words: Callable[[str], Collection[str]] | None = None
+        self.unknown: tuple[str, ...] = ()
+        self.line = QLineEdit()
+        self.line.setPlaceholderText("e.g. lymphoid aggregate at the tumour edge")
+        self.line.setAccessibleName("Words to look for")
+        self.line.setToolTip("Describe tissue in the words of the records; Enter starts.")
+        self.remark = QLabel()
+        self.remark.setProperty("haiku", "caution")
+        self.remark.setWordWrap(True)
+        self.remark.hide()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(3)
+        column.addWidget(self.line)
+        column.addWidget(self.remark)
+        self.line.textChanged.connect(lambda _text: self.look())
+        self.line.returnPressed.connect(self.entered)
+
+    @property
+    def text(self) -> str:
+        """The words, without blanks around them."""
+        return self.line.text().strip()
+
+    def tell_unknown_by(self, unknown_words: Callable[[str], Collection[str]] | None) -> None:
+        """Say how to tell the words that the model never read."""
+        self._unknown_words = unknown_words
+        self.look()
+
+    def look(self) -> None:
+        """Underline and name the unknown words."""
+        text = self.line.text()
+        ask = self._unknown_words
+        self.unknown = () if ask is None or not text.strip() else tuple(ask(text))
+        strange = {word.casefold() for word in self.unknown}
+        spans = [
+            (found.start(), found.end())
+            for found in _WORD.finditer(text)
+            if found.group().casefold() in strange
+        ]
+        self._underline(spans)
+        words = _WORD.findall(text)
+        if not self.unknown:
+            self.remark.hide()
+            return
+        named = ", ".join(f'"{word}"' for word in self.unknown)
+        if all(word.casefold() in strange for word in words):
+            end = "there is nothing to search for."
+        else:
+            end = "underlined words are ignored."
+        self.remark.setText(f"The model has never read {named}: {end}")
+        self.remark.show()
+
+    def _underline(self, spans: list[tuple[int, int]]) -> None:
+        cursor = self.line.cursorPosition()
+        look = QTextCharFormat()
+        look.setUnderlineStyle(QTextCharFormat.UnderlineStyle.WaveUnderline)
+        look.setUnderlineColor(QColor(CAUTION))
+        kind = QInputMethodEvent.AttributeType.TextFormat
+        attributes = [
+            QInputMethodEvent.Attribute(kind, start - cursor, end - start, look)
+            for start, end in spans
+        ]
+        # A line edit takes formats only from an input method; this one types nothing.
+        QCoreApplication.sendEvent(self.line, QInputMethodEvent("", attributes))
