@@ -127,3 +127,9 @@ def test_closed_form_text_with_record_coordinates_trains_and_loads(home: Path) -
     model = _load(home / "closed")
     assert model.dim == 20
     assert model.encode_text_heads(["stage: I"]).shape == (2, 1, 20)
+
+
+def test_images_seen_twice_are_listed_once(home: Path) -> None:
+    run_job(train(_request(home, "again", steps=1)))
+    images = _load(home / "again").card["training_images"]
+    assert len({image["fingerprint"] for image in images}) == len(images) == 18

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -88,5 +89,13 @@ def model_card(
         "placebo_fields": {field: names for field, names in levels.items() if names},
         "twin_fields": dict(config.twin_fields),
         "training_patients": len({s.patient_id for s in trained}),
-        "training_images": [*((made.start_card or {}).get("training_images") or ()), *images],
+        "training_images": _each_once(
+            [*((made.start_card or {}).get("training_images") or ()), *images]
+        ),
     }
+
+
+def _each_once(images: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Images as they were first seen: a run often goes on with those of the model it starts from."""
+    found = {json.dumps(image, sort_keys=True): image for image in images}
+    return list(found.values())

@@ -88,6 +88,14 @@ class ImageStage(Optimising):
         self._start = copy.deepcopy(network).eval().requires_grad_(False) if wants_start else None
         train_tuned(network)
 
+    def kept_state(self) -> dict[str, Any]:
+        """Return the image towers: what captions need is fitted after them."""
+        return {
+            name: value
+            for name, value in self.network.state_dict().items()
+            if name.partition(".")[0] in TOWERS
+        }
+
     def step_on(self, number: int, *batches: Batch) -> None:
         """Take one optimiser step on one batch, or on the sum of several."""
         first = number * len(batches)

@@ -175,9 +175,11 @@ class Optimising:
         if state is None:
             return 0
         try:
-            if set(state["network"]) != set(self.kept_state()):
-                raise KeyError("other parts of the towers")
-            self.network.load_state_dict(state["network"], strict=False)
+            wanted = self.kept_state()
+            if missing := sorted(set(wanted) - set(state["network"])):
+                raise KeyError(f"no {missing[0]}")
+            kept = {name: state["network"][name] for name in wanted}
+            self.network.load_state_dict(kept, strict=False)
             self.objective.load_state_dict(state["objective"])
             self.optimiser.load_state_dict(state["optimiser"])
         except (RuntimeError, ValueError, KeyError) as error:
