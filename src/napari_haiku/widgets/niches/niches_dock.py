@@ -37,6 +37,7 @@ from napari_haiku.widgets.niches.niche_session import bring_back, state_of
 from napari_haiku.widgets.niches.niche_settings import NicheSettings
 from napari_haiku.widgets.niches.niche_table import NicheTable
 from napari_haiku.widgets.niches.niche_tools import NicheTools
+from napari_haiku.widgets.out.export_menu import attach_export_menu
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +95,9 @@ class NichesDock(HaikuDock):
         self.beside = BesideNiches(self, self.settings, self.figures)
         self.export_button = self.add_secondary(
             "Export...", self.choose_export, tooltip="Niche of every patch, and markers per niche."
+        )
+        attach_export_menu(
+            self.export_button, self, self.choose_export, "Tables of niches into a folder..."
         )
         self.run_button = self.primary
         self.settings.clusters_changed.connect(self._on_clusters)
