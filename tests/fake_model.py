@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 
 import numpy as np
 import torch
@@ -72,6 +73,14 @@ class FakeModel(TissueModel):
         digest = hashlib.sha256(f"{self._seed} {name}".encode()).digest()
         rng = np.random.default_rng(int.from_bytes(digest[:8], "little"))
         return rng.normal(size=(rows, self.dim)).astype(np.float32)
+
+
+class SlowModel(FakeModel):
+    """The same towers, slow enough to be killed in the middle."""
+
+    def _he_vectors(self, patches, pixel_size):
+        time.sleep(0.1)
+        return super()._he_vectors(patches, pixel_size)
 
 
 def _pool(patches):

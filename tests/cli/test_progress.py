@@ -22,8 +22,8 @@ def test_lines_are_sparse_but_never_miss_a_beginning_or_an_end():
     lines(Progress(0, 0, "Closing"))
     assert stream.getvalue().splitlines() == [
         "Encoding: 0 of 100 patches",
-        "Encoding: 40 of 100 patches",
-        "Encoding: 80 of 100 patches",
+        "Encoding: 40 of 100 patches, 8 s left",
+        "Encoding: 80 of 100 patches, 2 s left",
         "Encoding: 100 of 100 patches",
         "Closing ...",
     ]

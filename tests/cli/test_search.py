@@ -54,6 +54,53 @@ def test_a_region_asks_with_all_its_patches(run, atlas, encoding, tmp_path):
     assert content["patches_asked"] == 3
 
 
+def test_a_region_asks_as_a_set(run, atlas, encoding, tmp_path):
+    ring = [[0, 0], [240, 0], [240, 140], [0, 140], [0, 0]]
+    region = tmp_path / "region.geojson"
+    region.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    ask = ("search", atlas, "--encoding", encoding, "-k", "5", "--json")
+    found = run(*ask, "--region", region, "--region-as", "set").content
+    assert found["patches_asked"] == 2
+    best: dict[int, float] = {}
+    for at in ("50,50", "150,50"):
+        for hit in run(*ask, "--at", at).content["hits"]:
+            best[hit["row"]] = max(hit["similarity"], best.get(hit["row"], -1))
+    expected = sorted(best.items(), key=lambda one: (-one[1], one[0]))[:5]
+    assert [(hit["row"], hit["similarity"]) for hit in found["hits"]] == expected
+
+
+def test_words_beside_a_patch_stand_in_the_records_place(run, atlas, encoding, model_folder):
+    words = ("--text", "stage IV, grade G3", "--model", model_folder, "--json")
+    alone = run("search", atlas, *words).content["hits"]
+    ask = ("search", atlas, "--encoding", encoding, "--at", "150,150", *words)
+    assert run(*ask, "--weights", "text=1").content["hits"] == alone
+    mixed = run(*ask, "--weights", "he=0.5,text=0.5")
+    assert mixed.exit_code == 0, mixed.stderr
+    assert mixed.content["hits"] != alone
+
+
+@pytest.mark.parametrize("scorer", ["late_fusion", "early_fusion", "rrf", "gram_volume"])
+def test_scores(run, atlas, encoding, model_folder, scorer):
+    ask = ("search", atlas, "--encoding", encoding, "--at", "150,150", "--json")
+    done = run(*ask, "--scorer", scorer, "--model", model_folder)
+    assert done.exit_code == 0, done.stderr
+    assert done.content["scorer"] == scorer
+    scores = [hit["similarity"] for hit in done.content["hits"]]
+    assert scores == sorted(scores, reverse=True)
+    assert ("is meant for models trained with gram" in done.stderr) == (scorer == "gram_volume")
+
+
+def test_scores_that_mean_nothing_are_refused(run, atlas, encoding, model_folder):
+    ask = ("search", atlas, "--encoding", encoding, "--at", "150,150", "--json")
+    done = run(*ask, "--scorer", "mip", "--model", model_folder)
+    assert done.exit_code == 1
+    assert "trained with symile" in done.content["error"]
+    done = run(*ask, "--scorer", "cosine")
+    assert done.exit_code == 1
+    assert "takes one part" in done.content["error"]
+    assert run(*ask, "--scorer", "best").exit_code == 2
+
+
 @pytest.mark.parametrize(
     "text", ["no json", '{"type": "Point", "coordinates": [1, 2]}', '{"type": "Polygon"}']
 )
@@ -127,7 +174,7 @@ def test_another_models_atlas_is_refused(run, atlas, slide, other_model_folder, 
     "arguments",
     [
         (),
-        ("--text", "a", "--image", "b.png"),
+        ("--encoding", "e.zarr", "--at", "1,2", "--image", "b.png"),
         ("--encoding", "e.zarr"),
         ("--encoding", "e.zarr", "--at", "1,2", "--region", "r.geojson"),
         ("--text", "a", "--at", "1,2"),

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -275,3 +276,23 @@ def test_a_file_damaged_in_the_middle_keeps_what_lies_before_it(bench, tmp_path)
     kept = Encoding.open(bench.folder / "slide.zarr", partial=True)
     assert 0 < kept.n_patches < kept.n_planned
     assert np.isfinite(kept.embeddings("he")).all()
+
+
+def test_cancelling_does_not_wait_for_a_slow_pass(bench, monkeypatch):
+    held, over = threading.Event(), threading.Event()
+
+    def hang(*_args):
+        held.wait(60)
+        over.set()
+        raise HaikuError("Nobody hears this any more.")
+
+    monkeypatch.setattr(bench.model, "_he_vectors", hang, raising=False)
+    job = encode_slide(bench.request(), bench.model)
+    for _ in range(4):  # tissue, the beginning, and beats while the pass hangs
+        report = next(job)
+    assert (report.doing, report.done) == ("Encoding", 0)
+    job.close()
+    assert not over.is_set()
+    assert not (bench.folder / "slide.zarr.lock").exists()
+    held.set()
+    assert over.wait(60)

@@ -15,6 +15,7 @@ from image_files import (
     mif_pixels,
     rewrite_json,
     write_imagej,
+    write_marker_folder,
     write_ngff,
     write_ome,
 )
@@ -104,6 +105,31 @@ def test_damaged_zarr_folders_are_told(tmp_path: Path, version: str, damage: str
         for chunk in chunks:
             cut(chunk, 0.5)
     with pytest.raises(HaikuError, match=r"x\.zarr"):
+        looked_at(folder)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_flipped_bytes_in_a_zarr_folder_are_read_or_told(
+    tmp_path: Path, version: str, seed: int
+) -> None:
+    folder = write_ngff(tmp_path / "x.zarr", mif_pixels(2), version=version)
+    rng = np.random.default_rng(seed)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    for index in rng.choice(len(files), 3, replace=False):
+        content = bytearray(files[index].read_bytes())
+        for place in rng.integers(0, len(content), 3):
+            content[place] ^= int(rng.integers(1, 256))
+        files[index].write_bytes(bytes(content))
+    with suppress(HaikuError):
+        looked_at(folder)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_a_folder_of_markers_with_one_file_cut_off_is_refused(tmp_path: Path, share: float) -> None:
+    folder = write_marker_folder(tmp_path / "panel", ["CD3", "CD8", "DAPI"])
+    cut(folder / "CD8.tif", share)
+    with pytest.raises(HaikuError, match=r"CD8\.tif"):
         looked_at(folder)
 
 

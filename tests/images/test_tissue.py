@@ -118,6 +118,52 @@ def test_a_dark_mif_holds_no_tissue_and_nan_does_not_matter() -> None:
     assert not tissue_mask(SlideImage("m", "mif", (da.from_array(pixels),), 8.0)).mask.any()
 
 
+def test_folds_are_tissue_whatever_their_density() -> None:
+    pixels = painted(EOSIN)
+    # Two and three layers of the same section.
+    for layers, rows in ((2, slice(20, 30)), (4, slice(60, 70))):
+        pixels[rows, :50] = np.array(GLASS) * (np.array(EOSIN) / GLASS) ** layers
+    mask = tissue_mask(he_slide(pixels)).mask
+    assert mask[:, 3:47].mean() > 0.99
+    assert mask[:, 53:].mean() < 0.01
+
+
+@pytest.mark.parametrize("signal", [1.0, 1.5, 4.0])
+def test_dark_fluorescence_is_found(signal: float) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.poisson(0.3, (8, 100, 100)).astype(float)
+    pixels[:, :, :50] += rng.poisson(signal, (8, 100, 50))
+    image = SlideImage("m", "mif", (da.from_array(pixels.astype(np.uint16)),), 8.0)
+    mask = tissue_mask(image).mask
+    assert mask[:, 4:46].mean() > 0.95
+    assert mask[:, 54:].mean() < 0.05
+
+
+@pytest.mark.parametrize("mean", [0.5, 2.0, 300.0])
+def test_grainy_tissue_without_glass_is_not_parted_in_two(mean: float) -> None:
+    rng = np.random.default_rng(1)
+    pixels = rng.poisson(rng.gamma(2.0, mean / 2, (4, 100, 100))).astype(np.uint16)
+    assert tissue_mask(SlideImage("m", "mif", (da.from_array(pixels),), 8.0)).mask.mean() > 0.95
+
+
+def test_a_given_threshold_is_used_and_told() -> None:
+    slide = he_slide(painted(PALE))
+    found = tissue_mask(slide)
+    assert found.describe()["chosen"] == "found"
+    strict = tissue_mask(slide, threshold=found.threshold * 3)
+    assert strict.threshold == found.threshold * 3
+    assert strict.mask.sum() < found.mask.sum()
+    assert tissue_mask(slide, threshold=found.threshold).mask.tolist() == found.mask.tolist()
+    lit = np.zeros((1, 100, 100), np.uint8)
+    lit[0, :, :50] = 100
+    mif = SlideImage("m", "mif", (da.from_array(lit),), 8.0)
+    again = tissue_mask(mif, threshold=tissue_mask(mif).threshold)
+    assert again.mask.tolist() == tissue_mask(mif).mask.tolist()
+    for bad in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(HaikuError, match="not possible"):
+            tissue_mask(slide, threshold=bad)
+
+
 def test_an_unknown_pixel_size_is_refused() -> None:
     with pytest.raises(HaikuError, match="--pixel-size"):
         tissue_mask(SlideImage("he", "he", (da.zeros((9, 9, 3), dtype="u1"),)))

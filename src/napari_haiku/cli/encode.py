@@ -1,12 +1,12 @@
-"""``napari-haiku encode``: one slide through the model, onto disk."""
+"""``napari-haiku encode``: slides through the model, onto disk."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from napari_haiku.cli.options import (
-    BatchSizeOption,
     DebugFlag,
     DeviceOption,
     JsonFlag,
@@ -27,7 +27,15 @@ KEPT = "What is encoded is kept; the same command goes on from there."
 
 
 def encode(
-    image: Annotated[Path, typer.Argument(help="H&E or mIF image.", show_default=False)],
+    images: Annotated[
+        list[Path],
+        typer.Argument(
+            help="H&E or mIF image; several, or a cohort manifest (CSV), go into the folder "
+            "--output one after another.",
+            metavar="IMAGE...",
+            show_default=False,
+        ),
+    ],
     output: OutputOption,
     mif: Annotated[
         Path | None, typer.Option("--mif", help="Registered mIF image of the same section.")
@@ -65,22 +73,86 @@ def encode(
         ),
     ] = None,
     device: DeviceOption = "auto",
-    batch_size: BatchSizeOption = 64,
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision",
+            help="auto (what the device favours), fp32 or bf16.",
+            metavar="NAME",
+        ),
+    ] = "auto",
+    batch_size: Annotated[
+        int | None,
+        typer.Option("--batch-size", help="Patches per pass through the model; by device.", min=1),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            help="Encode on a Dask cluster: its address, or local:N for N processes here.",
+            metavar="ADDRESS",
+        ),
+    ] = None,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Encode one slide; the same command again goes on where it stopped."""
+    """Encode slides; the same command again goes on where it stopped."""
     edits = parse_edits(settings)
     box = parse_box(region, "--region")
+    several = len(images) > 1 or images[0].suffix.casefold() == ".csv"
+    if several:
+        refuse_what_names_one_slide(
+            {
+                "--mif": mif,
+                "--metadata": metadata,
+                "--patient": patient,
+                "--set": settings,
+                "--slide-id": slide_id,
+                "--region": region,
+            }
+        )
+    if scheduler is not None:
+        # Workers may run in other folders and on other machines.
+        images = [image.resolve() for image in images]
+        mif = None if mif is None else mif.resolve()
+        model = str(Path(model).resolve()) if Path(model).is_dir() else model
     with reporting(as_json, debug, kept=KEPT) as report:
+        from napari_haiku.cli.encode_queue import queue_of, show_queue
+        from napari_haiku.cli.encode_report import show_encoding
+        from napari_haiku.cli.encode_where import computing_on
         from napari_haiku.cli.slides import open_slide
-        from napari_haiku.encoding.layout import read_attributes
         from napari_haiku.encoding.pipeline import encode_slide
-        from napari_haiku.encoding.request import EncodeRequest
+        from napari_haiku.encoding.queue import encode_queue
+        from napari_haiku.encoding.request import EncodeOptions, EncodeRequest
         from napari_haiku.model.loading import load_model
 
+        opener = partial(load_model, model, device=device, precision=precision)
+        options = EncodeOptions(patch_um=patch_um, stride_um=stride_um, batch_size=batch_size)
+        if several:
+            slides = queue_of(
+                images,
+                output,
+                options,
+                pixel_size_um=pixel_size,
+                markers=markers,
+                affine=affine,
+                tissue_threshold=tissue_threshold,
+            )
+            towers = opener()
+            report.say(f"Computing on {towers.device.label}.")
+            with computing_on(scheduler, opener) as computing:
+                outcomes = report.run(
+                    encode_queue(
+                        slides,
+                        towers,
+                        computing=computing,
+                        on_failure=lambda slide: report.say(f"{slide.name}: {slide.reason}"),
+                    )
+                )
+            show_queue(report, output, outcomes)
+            return
         slide = open_slide(
-            image,
+            images[0],
             mif,
             pixel_size_um=pixel_size,
             markers=markers,
@@ -103,28 +175,25 @@ def encode(
             region_um=box,
             tissue_threshold=tissue_threshold,
         )
-        done = report.run(encode_slide(request, load_model(model, device=device)))
-        attributes = read_attributes(done.path)
-        for note in done.notes:
-            report.say(note)
-        registration = attributes.get("registration")
-        if registration and registration["sentence"] not in done.notes:
-            report.say(registration["sentence"])
-        report.result(
-            {
-                "output": str(done.path),
-                "patches": done.patches,
-                "markers": done.markers,
-                "patch_um": done.patch_um,
-                "resumed_from": done.resumed_from,
-                "seconds": round(done.seconds.get("total", sum(done.seconds.values())), 3),
-                "seconds_by_step": {k: round(v, 3) for k, v in done.seconds.items()},
-                "tissue": attributes.get("tissue"),
-                "registration": registration,
-                "notes": done.notes,
-            },
-            [
-                f"{done.patches:,} patches of {done.patch_um:g} um encoded in {done.path.name}"
-                + (f" ({done.resumed_from:,} were there already)." if done.resumed_from else ".")
-            ],
-        )
+        towers = opener()
+        report.say(f"Computing on {towers.device.label}.")
+        with computing_on(scheduler, opener) as computing:
+            done = report.run(encode_slide(request, towers, computing=computing))
+        show_encoding(report, done)
+
+
+def refuse_what_names_one_slide(given: dict[str, object]) -> None:
+    """Refuse options that say something of a single slide where there are several.
+
+    Raises
+    ------
+    typer.BadParameter
+        One was given.
+    """
+    for option, value in given.items():
+        if value is not None:
+            raise typer.BadParameter(
+                "says something of one slide, but there are several: write it into a cohort "
+                "manifest (CSV) and give that.",
+                param_hint=option,
+            )

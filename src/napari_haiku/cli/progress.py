@@ -40,6 +40,7 @@ class Lines:
         self._clock = clock
         self._doing = ""
         self._spoken = float("-inf")
+        self._began = (0.0, 0)
 
     def __call__(self, report: Progress) -> None:
         """Show one report."""
@@ -47,8 +48,18 @@ class Lines:
         ends = 0 < report.total <= report.done
         if report.doing == self._doing and not ends and now - self._spoken < SECONDS_BETWEEN_LINES:
             return
+        if report.doing != self._doing or report.done < self._began[1]:
+            self._began = (now, report.done)
         self._doing, self._spoken = report.doing, now
-        print(sentence(report), file=self._stream, flush=True)
+        print(sentence(report) + self._left(report, now), file=self._stream, flush=True)
+
+    def _left(self, report: Progress, now: float) -> str:
+        """Say how long it will still take, by the pace since the step began."""
+        seconds, first = self._began
+        done, left = report.done - first, report.total - report.done
+        if done <= 0 or left <= 0:
+            return ""
+        return f", {spell_duration((now - seconds) / done * left)} left"
 
 
 def sentence(report: Progress) -> str:
@@ -56,6 +67,16 @@ def sentence(report: Progress) -> str:
     if report.total <= 0:
         return f"{report.doing} ..."
     return f"{report.doing}: {report.done:,} of {report.total:,} {report.unit}"
+
+
+def spell_duration(seconds: float) -> str:
+    """Spell a duration, rounded up: "40 s", "2 min", "1 h 5 min"."""
+    if seconds <= 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = -(-round(seconds) // 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 @contextmanager

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_haiku.atlas.store import Atlas
 
 LINES_SHOWN = 10
+ScorerName = Literal["cosine", "late_fusion", "early_fusion", "rrf", "mip", "gram_volume"]
 
 
 def search(
@@ -43,7 +44,29 @@ def search(
     image: Annotated[
         Path | None, typer.Option("--image", help="An H&E or mIF picture.", metavar="FILE")
     ] = None,
-    text: Annotated[str | None, typer.Option("--text", help="A caption or words of one.")] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(
+            "--text",
+            help="A caption or words of one; beside --encoding or --image they stand in the "
+            "record's place.",
+        ),
+    ] = None,
+    region_as: Annotated[
+        Literal["mean", "set"],
+        typer.Option(
+            "--region-as",
+            help="A region asks by its mean, or as a set: each hit counts by the patch it is most "
+            "like.",
+        ),
+    ] = "mean",
+    scorer: Annotated[
+        ScorerName | None,
+        typer.Option(
+            "--scorer",
+            help="How the parts of a question count together; late_fusion by default.",
+        ),
+    ] = None,
     target: Annotated[
         Literal["mif", "he", "text"], typer.Option("--target", help="What is searched.")
     ] = "mif",
@@ -65,7 +88,8 @@ def search(
     shares = parse_weights(weights)
     place = parse_numbers(at, 2, "--at", "1200,850") if at is not None else None
     with reporting(as_json, debug) as report:
-        from napari_haiku.atlas.search import search as search_atlas
+        from napari_haiku.atlas.merging import best_of_set
+        from napari_haiku.atlas.scored_search import search_parts
         from napari_haiku.atlas.store import Atlas
         from napari_haiku.cli import search_question as ask
         from napari_haiku.encoding.store import Encoding
@@ -80,7 +104,11 @@ def search(
                 else ask.patches_inside(slide, region or Path())
             )
             question = ask.from_patches(
-                slide, opened, rows, weights=shares, within_patient_um=within_patient
+                slide,
+                opened,
+                rows,
+                within_patient_um=within_patient,
+                as_set=region_as == "set",
             )
         elif image is not None:
             question = ask.from_image(
@@ -88,17 +116,27 @@ def search(
             )
         else:
             question = ask.from_text(text or "", opened, model=model, device=device)
+        if text is not None and question.patches:
+            question = ask.with_words(question, text, opened, model=model, device=device)
         for sentence in question.notes:
             report.say(sentence)
-        hits = search_atlas(
+        chosen = scorer or "late_fusion"
+        hits = search_parts(
             opened,
-            question.vectors,
+            question.parts,
+            scorer=chosen,
+            weights=shares,
+            model_card=ask.card_for(chosen, opened, model),
             target=target,
             k=k,
             where=where,
             exclude=ask.without_patient(question.exclude, exclude_patient),
             query_positions_um=question.positions_um,
         )
+        if hits.note:
+            report.say(hits.note)
+        if len(hits.indices) > 1:
+            hits = best_of_set(hits, k)
         found = [
             {
                 "rank": rank,
@@ -122,6 +160,7 @@ def search(
                 "patches_asked": question.patches,
                 "label": label,
                 "method": hits.method,
+                "scorer": chosen,
             },
             [
                 *(
@@ -157,10 +196,10 @@ def _check_question(
     image: Path | None,
     text: str | None,
 ) -> None:
-    asked = sum(given is not None for given in (encoding, image, text))
-    if asked != 1:
+    if (encoding is None) == (image is None) and (encoding is not None or text is None):
         raise typer.BadParameter(
-            "Ask one thing: --encoding with --at or --region, or --image, or --text."
+            "Ask one thing: --encoding with --at or --region, or --image, or --text alone or "
+            "beside one of them."
         )
     places = sum(given is not None for given in (at, region))
     if encoding is not None and places != 1:

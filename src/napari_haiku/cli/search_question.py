@@ -1,4 +1,4 @@
-"""What a search asks: patches of an encoded slide, a picture, or words."""
+"""What a search asks: patches of an encoded slide, a picture, words, or a mix of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_haiku.atlas.query import compose_query
+from napari_haiku.atlas.scoring import SCORERS
 from napari_haiku.atlas.search import Exclusion
 from napari_haiku.errors import HaikuError
 from napari_haiku.images.grid import make_grid
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Question:
-    """One query and what must not answer it.
+    """One question and what must not answer it.
 
     Parameters
     ----------
-    vectors : ndarray of float32, shape (1, dim)
-        The query.
+    parts : dict of str to ndarray or None
+        Vectors by modality, (dim,) for one that serves all patches of a set.
     patches : int
         How many patches it was made of; 0 for words.
     exclude : Exclusion
         What may not answer.
-    positions_um : ndarray, shape (1, 2), or None
-        Where it lies on its slide.
+    positions_um : ndarray, shape (m, 2), or None
+        Where its patches lie on their slide.
     notes : tuple of str
         Sentences for the user.
     """
 
-    vectors: NDArray[np.float32]
+    parts: dict[str, NDArray[np.float32] | None]
     patches: int
     exclude: Exclusion
     positions_um: NDArray[np.float64] | None = None
@@ -101,20 +101,23 @@ def from_patches(
     atlas: Atlas,
     rows: NDArray[np.int64],
     *,
-    weights: Mapping[str, float] | None,
     within_patient_um: float | None,
+    as_set: bool = False,
 ) -> Question:
-    """Ask with patches of an encoded slide; several are averaged into one query."""
+    """Ask with patches of an encoded slide: several are averaged, or ask each by itself."""
     atlas.check_model(encoding.model_fingerprint)
     parts: dict[str, NDArray[np.float32] | None] = {"text": encoding.embeddings("text")}
     for modality in ("he", "mif"):
         vectors = encoding.embeddings(modality)
-        parts[modality] = None if vectors is None else _mean_unit(vectors[rows])
+        if vectors is not None:
+            asking = [rows[place : place + 1] for place in range(len(rows))] if as_set else [rows]
+            vectors = np.stack([_mean_unit(vectors[some]) for some in asking])
+        parts[modality] = vectors
     return Question(
-        vectors=compose_query(parts, weights),
+        parts=parts,
         patches=len(rows),
         exclude=Exclusion.of(encoding, within_patient_um),
-        positions_um=encoding.centres_um[rows].mean(axis=0, keepdims=True),
+        positions_um=encoding.centres_um[rows],
     )
 
 
@@ -142,7 +145,8 @@ def from_image(
         vectors = towers.encode_mif(
             patches[:, list(image.used_channels)], image.used_markers, source.pixel_size_um
         )
-    return Question(vectors=_mean_unit(vectors)[None], patches=len(grid), exclude=Exclusion())
+    part = _mean_unit(vectors)
+    return Question({image.modality: part}, patches=len(grid), exclude=Exclusion())
 
 
 def from_text(text: str, atlas: Atlas, *, model: str, device: str) -> Question:
@@ -153,13 +157,29 @@ def from_text(text: str, atlas: Atlas, *, model: str, device: str) -> Question:
     HaikuError
         There are no words, or none that the model knows.
     """
-    if not text.strip():
-        raise HaikuError("The text is empty: write what the tissue should be like.")
-    towers = load_model(model, device=device)
+    vector, notes = _words(text, atlas, model=model, device=device)
+    return Question({"text": vector}, patches=0, exclude=Exclusion(), notes=notes)
+
+
+def with_words(question: Question, text: str, atlas: Atlas, *, model: str, device: str) -> Question:
+    """Put words into a question in place of the slide's record.
+
+    Raises
+    ------
+    HaikuError
+        There are no words, or none that the model knows.
+    """
+    vector, notes = _words(text, atlas, model=model, device=device)
+    return replace(question, parts={**question.parts, "text": vector}, notes=notes)
+
+
+def card_for(scorer: str, atlas: Atlas, model: str) -> Mapping[str, Any] | None:
+    """Read the card of the atlas's model where a score depends on how it was trained."""
+    if not SCORERS[scorer].trained_by:
+        return None
+    towers = load_model(model)
     atlas.check_model(towers)
-    vector, unknown = towers.encode_words(text)
-    notes = (f"The model has never read: {', '.join(unknown)}.",) if unknown else ()
-    return Question(vectors=vector[None], patches=0, exclude=Exclusion(), notes=notes)
+    return towers.card
 
 
 def without_patient(exclude: Exclusion, patient_id: str | None) -> Exclusion:
@@ -178,6 +198,17 @@ def without_patient(exclude: Exclusion, patient_id: str | None) -> Exclusion:
             "the other patient into --where."
         )
     return replace(exclude, patient_id=patient_id)
+
+
+def _words(
+    text: str, atlas: Atlas, *, model: str, device: str
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    if not text.strip():
+        raise HaikuError("The text is empty: write what the tissue should be like.")
+    towers = load_model(model, device=device)
+    atlas.check_model(towers)
+    vector, unknown = towers.encode_words(text)
+    return vector, (f"The model has never read: {', '.join(unknown)}.",) if unknown else ()
 
 
 def _mean_unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

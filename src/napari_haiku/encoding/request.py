@@ -28,14 +28,14 @@ class EncodeOptions:
         Step from one patch to the next in um; one patch of the model when absent.
     min_tissue : float
         Least share of a patch that must be tissue, 0 to 1.
-    batch_size : int
-        Patches per pass through the towers.
+    batch_size : int, optional
+        Patches per pass through the towers; by the device where absent.
     """
 
     patch_um: float | None = None
     stride_um: float | None = None
     min_tissue: float = 0.5
-    batch_size: int = 64
+    batch_size: int | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("patch size", self.patch_um), ("step", self.stride_um)):
@@ -45,7 +45,7 @@ class EncodeOptions:
             raise HaikuError(
                 f"The least share of tissue must lie between 0 and 1, not {self.min_tissue}."
             )
-        if self.batch_size < 1:
+        if self.batch_size is not None and self.batch_size < 1:
             raise HaikuError(f"The batch size must be at least 1, not {self.batch_size}.")
 
     def sides_um(self, model: TissueModel) -> tuple[float, float]:
@@ -142,7 +142,8 @@ class EncodeResult:
     resumed_from : int
         Patches that were there already.
     seconds : mapping
-        Time per step, with their sum as ``total``.
+        Time per step, ``total`` by the clock; steps run side by side, so that
+        they may add up to more.
     notes : tuple of str
         Sentences for the user, such as channels left out.
     """

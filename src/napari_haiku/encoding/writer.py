@@ -102,16 +102,33 @@ class EncodingWriter:
         layout.remove_leftovers(output)
         return cls(output, attributes)
 
-    def note_conditions(self, conditions: Mapping[str, Any]) -> None:
-        """Record where the coming patches are computed, if it differs from before."""
+    def note_conditions(self, conditions: Mapping[str, Any], first_patch: int) -> None:
+        """Record on what the patches from `first_patch` on are computed, if it is new."""
         entries = self.attributes["computed_on"]
-        known = {key: value for key, value in entries[-1].items() if key != "first_patch"}
-        if known == dict(conditions):
-            return
-        entry = {"first_patch": self.patches_done, **conditions}
-        kept = [old for old in entries if old["first_patch"] < self.patches_done]
-        self.attributes = {**self.attributes, "computed_on": [*kept, entry]}
-        layout.write_attributes(self.path, self.attributes)
+        # What was noted of patches that a killed run never committed is void.
+        kept = [old for old in entries if old["first_patch"] < max(first_patch, 1)]
+        known = [{**old, "first_patch": first_patch} for old in kept[-1:]]
+        entry = {"first_patch": first_patch, **conditions}
+        if known != [entry]:
+            kept = [old for old in kept if old["first_patch"] < first_patch] + [entry]
+        if kept != entries:
+            self.attributes = {**self.attributes, "computed_on": kept}
+            layout.write_attributes(self.path, self.attributes)
+
+    def reduced_batches(self) -> dict[int, int]:
+        """Batch sizes that memory reduced before: what was asked, and what it became."""
+        return {
+            int(entry["reduced_from"]): int(entry["batch_size"])
+            for entry in self.attributes["computed_on"]
+            if "reduced_from" in entry and entry["first_patch"] <= self.patches_done
+        }
+
+    def chunks_left(self) -> list[tuple[int, int]]:
+        """First patch, and one behind the last, of every chunk that is not committed."""
+        return [
+            (start, min(start + self.chunk_rows, self.n_patches))
+            for start in range(self.patches_done, self.n_patches, self.chunk_rows)
+        ]
 
     def commit(self, rows: Mapping[str, NDArray[Any]]) -> None:
         """Write the next chunk of every streamed array and mark it done."""

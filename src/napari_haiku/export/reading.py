@@ -58,14 +58,14 @@ def _read_projection(folder: Path, encoding: Encoding) -> NDArray[np.float32]:
     try:
         table = pd.read_parquet(file)
         places = table[["x_um", "y_um"]].to_numpy(np.float64)
-        names = [name for name in table.columns if str(name).casefold().startswith("umap")]
-        points: NDArray[np.float32] = table[names[:2]].to_numpy(np.float32)
+        points: NDArray[np.float32] = table[["u", "v"]].to_numpy(np.float32)
     except FileNotFoundError as error:
         raise HaikuError(f"{folder.name} holds no map of patches: draw one first.") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HaikuError(f"{file.name} is no map of patches: draw it again.") from error
-    here = places.shape == encoding.centres_um.shape and points.shape[1:] == (2,)
-    if not here or not np.allclose(places, encoding.centres_um, atol=0.01):
+    if places.shape != encoding.centres_um.shape or not np.allclose(
+        places, encoding.centres_um, atol=0.01
+    ):
         raise HaikuError(
             f"{file.name} is a map of other patches than {encoding.path.name}'s: draw it for this "
             "slide."

@@ -131,6 +131,8 @@ def tiff_level(source: TiffLevel, path: Path) -> da.Array:
         One block is over 1 GiB, so that the image cannot be read piecemeal.
     """
     sides = source.blocks
+    if source.mapped_at is not None:
+        return lazy_array(source, tuple(min(s, BLOCK_SIDE) for s in source.shape))
     if int(np.prod(sides, dtype=np.int64)) * source.dtype.itemsize > LARGEST_BLOCK_BYTES:
         raise HaikuError(
             f"{path.name} stores its pixels in blocks of over 1 GiB, so it cannot be read piece by "
@@ -139,15 +141,28 @@ def tiff_level(source: TiffLevel, path: Path) -> da.Array:
     return lazy_array(source, _joined_blocks(source.shape, sides))
 
 
-def layout_of(level: Any) -> tuple[tuple[int, ...], np.dtype[Any], tuple[int, ...]]:
-    """Return shape, type and sides of the stored blocks of one open level of a series."""
+def layout_of(
+    level: Any,
+) -> tuple[tuple[int, ...], np.dtype[Any], tuple[int, ...], tuple[int, str] | None]:
+    """Return shape, type, sides of the stored blocks and place of one open level of a series.
+
+    The place (offset and stored type) is given where the level lies in the file
+    as one plain run of pixels in blocks too large to decode: such a giant is
+    mapped, so that any part of it can be read.
+    """
     shape = tuple(int(side) for side in level.shape)
     blocks = [int(side) for side in level.keyframe.chunks]
     while len(blocks) > len(shape):
         # A page counts its depth and samples, a series only axes longer than one.
         blocks.pop(0 if blocks[0] == 1 else -1)
     blocks = [1] * (len(shape) - len(blocks)) + blocks
-    return shape, np.dtype(level.dtype).newbyteorder("="), tuple(blocks)
+    stored = np.dtype(level.dtype)
+    place = None
+    if int(np.prod(blocks, dtype=np.int64)) * stored.itemsize > LARGEST_BLOCK_BYTES:
+        offset = level.dataoffset
+        if offset is not None and level.keyframe.is_memmappable:
+            place = (int(offset), stored.newbyteorder(level.keyframe.parent.byteorder).str)
+    return shape, stored.newbyteorder("="), tuple(blocks), place
 
 
 def _joined_blocks(shape: tuple[int, ...], sides: tuple[int, ...]) -> tuple[int, ...]:
@@ -170,7 +185,7 @@ class TiffLevel:
         The file.
     series, level : int
         Which image of the file, and which level of it.
-    shape, dtype, blocks
+    shape, dtype, blocks, mapped_at
         What :func:`layout_of` says of it, so that making one opens nothing.
     """
 
@@ -182,11 +197,12 @@ class TiffLevel:
         shape: tuple[int, ...],
         dtype: np.dtype[Any],
         blocks: tuple[int, ...],
+        mapped_at: tuple[int, str] | None = None,
     ) -> None:
         self._path, self._series, self._level = path, series, level
         self._lock = threading.Lock()
         self._array: Any = None
-        self.shape, self.dtype, self.blocks = shape, dtype, blocks
+        self.shape, self.dtype, self.blocks, self.mapped_at = shape, dtype, blocks, mapped_at
         self.ndim = len(self.shape)
 
     def whole(self) -> NDArray[Any]:
@@ -207,11 +223,17 @@ class TiffLevel:
     def __reduce__(self) -> tuple[Any, ...]:
         return TiffLevel, (
             *(self._path, self._series, self._level),
-            *(self.shape, self.dtype, self.blocks),
+            *(self.shape, self.dtype, self.blocks, self.mapped_at),
         )
 
     def _opened(self) -> Any:
         with self._lock:
+            if self._array is None and self.mapped_at is not None:
+                offset, stored = self.mapped_at
+                try:
+                    self._array = np.memmap(self._path, stored, "r", offset, self.shape)
+                except DAMAGE as error:
+                    raise damaged(self._path) from error
             if self._array is None:
                 tiff = open_tiff(self._path)
                 weakref.finalize(self, tiff.close)

@@ -32,6 +32,12 @@ _PLAIN_GLASS = np.full(3, 242.0, np.float32)
 SIGNAL_LIMITS = (0.01, 0.1)
 _SIGNAL_CEILING = 0.05
 _BLACK = 40
+# From the darkest pixels of glass to its brightest, in standard deviations of its noise.
+_NOISE_WIDTHS = 6.0
+# What a Gaussian of one pixel leaves of the noise between pixels.
+_LEFT_BY_SMOOTHING = 0.28
+# Distance of two heaps, in the sum of their widths; the halves of a single heap stay below.
+_APART = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +246,31 @@ def _lit(channels: NDArray[np.float32], given: float | None) -> tuple[NDArray[np
         return signal > given, given
     low, high = SIGNAL_LIMITS
     above = float(np.clip(_otsu(np.minimum(signal - dark, _SIGNAL_CEILING)), low, high))
+    # Where few photons were counted, the noise of bare glass alone reaches over these limits.
+    noise = _NOISE_WIDTHS * _LEFT_BY_SMOOTHING * _noise(scaled.mean(axis=0))
+    raised = min(noise, float(signal.max() - dark) / 2)
+    if raised > above and _two_heaps(signal, dark + raised):
+        above = raised
     return signal > dark + above, dark + above
+
+
+def _noise(pixels: NDArray[np.float32]) -> float:
+    """Return the pixel noise of the flattest tenth of an image: glass, where there is any.
+
+    The mask blanks out every slope and edge, so that tissue counts as little as can be.
+    """
+    mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
+    rough = ndimage.convolve(pixels, mask)
+    return float(np.percentile(np.sqrt(np.maximum(ndimage.uniform_filter(rough**2, 9), 0)), 10))
+
+
+def _two_heaps(signal: NDArray[np.float32], threshold: float) -> bool:
+    """Tell whether a threshold parts glass from tissue, and not grainy tissue in two."""
+    lit = signal > threshold
+    if lit.all() or not lit.any():
+        return False
+    low, high = signal[~lit], signal[lit]
+    return bool(high.mean() - low.mean() > _APART * (low.std() + high.std()))
 
 
 def _otsu(values: NDArray[Any]) -> float:

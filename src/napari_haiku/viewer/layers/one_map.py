@@ -9,7 +9,7 @@ from napari_haiku.viewer.counterfactual.shift_layers import SHIFT
 from napari_haiku.viewer.layers.blending import BLEND_SLOTS
 from napari_haiku.viewer.layers.layer_slots import SLOT
 from napari_haiku.viewer.layers.side_by_side import side_by_side_of
-from napari_haiku.viewer.layers.stacking import stack_layers
+from napari_haiku.viewer.layers.stacking import SEVERAL_SLOTS, stack_layers
 from napari_haiku.viewer.niches.niche_layers import NICHE_SLOTS
 from napari_haiku.viewer.search.query_layers import HITS, SIMILARITY
 from napari_haiku.viewer.slides.adopt import IMAGE
@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     import napari
 
 # The outlines of the patches and the rings of old hits would cross out what lies beneath.
-MAP_SLOTS = frozenset((*MARKER_SLOTS, *BLEND_SLOTS, *NICHE_SLOTS, SHIFT, SIMILARITY, PATCHES, HITS))
+MAP_SLOTS = frozenset(
+    (
+        *MARKER_SLOTS,
+        *BLEND_SLOTS,
+        *SEVERAL_SLOTS,
+        *NICHE_SLOTS,
+        SHIFT,
+        SIMILARITY,
+        PATCHES,
+        HITS,
+    )
+)
 UNDER_A_MAP_OPACITY = 0.6
 
 

@@ -21,6 +21,9 @@ from napari_haiku.viewer.slides.slide_layers import PATCHES
 if TYPE_CHECKING:
     import napari
 
+# Maps in views of their own, one a view.
+SEVERAL_SLOTS = tuple(f"one of several {place}" for place in range(1, 7))
+
 BOTTOM_TO_TOP = (
     PATCHES,
     SIMILARITY,
@@ -30,6 +33,7 @@ BOTTOM_TO_TOP = (
     DIFFERENCE,
     *BLEND_SLOTS,
     SHIFT,
+    *SEVERAL_SLOTS,
     DOUBT,
     OUTSIDE,
     HITS,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from napari_haiku.analysis.niches.niches import NicheResult
 
 _MOST_NAMED = 3
@@ -30,6 +32,8 @@ class NicheRow:
         Their share of the slide's patches.
     stands_out : str
         Markers that are higher in it than elsewhere.
+    confirmed : bool
+        Whether somebody gave or confirmed the name; until then it is a suggestion.
     """
 
     niche: int
@@ -37,16 +41,31 @@ class NicheRow:
     patches: int
     share: float
     stands_out: str
+    confirmed: bool = False
 
 
-def niche_rows(result: NicheResult, slide: int = 0) -> list[NicheRow]:
-    """List the niches of one slide, in the order of their numbers."""
+def niche_rows(
+    result: NicheResult, slide: int = 0, confirmed: Collection[int] = ()
+) -> list[NicheRow]:
+    """List the niches of one slide, in the order of their numbers.
+
+    Parameters
+    ----------
+    result : NicheResult
+        The niches.
+    slide : int
+        Which slide.
+    confirmed : collection of int
+        Niches whose names were given or confirmed by somebody.
+    """
     labels = result.labels[slide]
     rows = []
     for niche, name in result.names.items():
         patches = int(np.count_nonzero(labels == niche))
         share = patches / len(labels) if len(labels) else 0.0
-        rows.append(NicheRow(niche, name, patches, share, stands_out(result, niche)))
+        rows.append(
+            NicheRow(niche, name, patches, share, stands_out(result, niche), niche in confirmed)
+        )
     return rows
 
 
@@ -65,25 +84,3 @@ def stands_out(result: NicheResult, niche: int) -> str:
     high = clear.sort_values("effect", ascending=False, kind="stable")
     names = [str(marker) for marker in high["marker"][:_MOST_NAMED]]
     return ", ".join(names) if names else "low in all"
-
-
-def renamed(result: NicheResult, niche: int, name: str) -> NicheResult:
-    """Give a result in which one niche has another name; an empty name changes nothing.
-
-    Parameters
-    ----------
-    result : NicheResult
-        The niches.
-    niche : int
-        Number of the niche.
-    name : str
-        Its new name.
-    """
-    name = " ".join(name.split())
-    if not name or result.names[niche] == name:
-        return result
-    names = {**result.names, niche: name}
-    enrichment = result.enrichment
-    if len(enrichment):
-        enrichment = enrichment.assign(name=[names[int(key)] for key in enrichment["niche"]])
-    return replace(result, names=names, enrichment=enrichment)

@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_haiku.viewer.biomarkers.map_layers import marker_layer
+from napari_haiku.viewer.biomarkers.marker_limits import marker_limits
+from napari_haiku.viewer.layers.captions import caption
 from napari_haiku.viewer.layers.layer_slots import drop_layer, layer_in_slot
 from napari_haiku.viewer.layers.map_layer import show_map
 from napari_haiku.viewer.layers.one_map import show_only
 from napari_haiku.viewer.niches.niche_layers import (
+    EDGES,
     FIRST_NUMBERED,
     NICHE_SLOTS,
     NICHES,
     NUMBERS,
+    SPOTLIGHT,
     edge_layer,
     niche_layer,
     number_layer,
@@ -82,13 +87,61 @@ def show_niches(
     """
     show_map(viewer, niche_layer(pictures.grid, pictures.labels, selected=selected))
     show_map(viewer, pictures.edges)
-    shown = set(NICHE_SLOTS)
+    shown = {NICHES, EDGES, NUMBERS, SPOTLIGHT}
     if pictures.numbers is None:
         drop_layer(viewer, NUMBERS)
     else:
         show_map(viewer, pictures.numbers)
     name_niches(viewer, names)
     show_only(viewer, shown)
+
+
+def redraw_lines(viewer: napari.Viewer, pictures: NichePictures) -> None:
+    """Draw edges and numbers anew; the labels stay as they are, with their undo steps."""
+    show_map(viewer, pictures.edges)
+    if pictures.numbers is None:
+        drop_layer(viewer, NUMBERS)
+    else:
+        show_map(viewer, pictures.numbers)
+
+
+def show_marker_of(
+    viewer: napari.Viewer,
+    pictures: NichePictures,
+    marker: str,
+    values: NDArray[Any],
+    *,
+    measured: bool,
+) -> None:
+    """Show the marker that the niches were compared by, with the edges of the niches on it.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+    pictures : NichePictures
+        Whose edges are drawn.
+    marker : str
+        Canonical name.
+    values : ndarray, shape (n,)
+        Its value at each patch, NaN where there is none.
+    measured : bool
+        Whether it was measured on this slide.
+    """
+    wanted = marker_layer(pictures.grid, marker, values, marker_limits(values), measured=measured)
+    caption(show_map(viewer, wanted), colour_bar=True)
+    show_only(viewer, {wanted.slot, EDGES, NUMBERS})
+
+
+def niches_in_view(viewer: napari.Viewer) -> bool:
+    """Whether the niches are what the canvas shows."""
+    layer = layer_in_slot(viewer, NICHES)
+    return layer is not None and bool(layer.visible)
+
+
+def bring_back_niches(viewer: napari.Viewer) -> None:
+    """Show the niches again after another map was looked at."""
+    show_only(viewer, {NICHES, EDGES, NUMBERS, SPOTLIGHT})
 
 
 def light_up(viewer: napari.Viewer, pictures: NichePictures, selected: Collection[int]) -> None:

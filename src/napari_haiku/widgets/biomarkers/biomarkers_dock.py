@@ -24,6 +24,7 @@ from napari_haiku.widgets.frame.atlas_opening import free_name
 from napari_haiku.widgets.frame.dock import HaikuDock
 from napari_haiku.widgets.frame.legend_bar import LegendBar
 from napari_haiku.widgets.frame.navigation import NICHES
+from napari_haiku.widgets.out.export_menu import attach_export_menu
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,6 +84,9 @@ class BiomarkersDock(HaikuDock):
         self.body.addStretch(1)
         self.export_button = self.add_secondary(
             "Export...", self.choose_export, tooltip="Tables and maps (OME-Zarr) into a new folder."
+        )
+        attach_export_menu(
+            self.export_button, self, self.choose_export, "Tables and maps into a folder..."
         )
         self.run_button = self.primary
         self.table.marker_chosen.connect(self._on_marker)

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
     QSizePolicy,
+    QStyledItemDelegate,
     QTableWidget,
     QTableWidgetItem,
     QWidget,
@@ -65,7 +66,15 @@ class NicheTable(QTableWidget):
         self.setShowGrid(False)
         self.setAlternatingRowColors(True)
         self.setAccessibleName("Niches")
-        self.setToolTip("Click to light it up; Ctrl-click several. Double-click a name to edit it.")
+        self.setToolTip(
+            "Click to light it up; Ctrl-click several. Double-click a name to edit it. "
+            "Names in italics are suggestions."
+        )
+        # Enter confirms a suggested name also where nothing was typed.
+        self._names = QStyledItemDelegate(self)
+        self.setItemDelegateForColumn(NAME, self._names)
+        # After the table itself, which writes the typed name into its item first.
+        self._names.commitData.connect(lambda _editor: self._confirm())
         heading, vertical = self.horizontalHeader(), self.verticalHeader()
         if heading is not None and vertical is not None:
             vertical.setVisible(False)
@@ -78,7 +87,6 @@ class NicheTable(QTableWidget):
             heading.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._fit()
-        self.itemChanged.connect(self._on_item)
         self.itemSelectionChanged.connect(lambda: self.selected.emit(self.selected_niches))
 
     @property
@@ -96,7 +104,15 @@ class NicheTable(QTableWidget):
                 name = QTableWidgetItem(row.name)
                 name.setIcon(swatch(row.niche))
                 name.setData(_NICHE_ROLE, row.niche)
-                name.setToolTip(f"Niche {row.niche}: {row.name}. Double-click to rename.")
+                font = name.font()
+                font.setItalic(not row.confirmed)
+                name.setFont(font)
+                name.setToolTip(
+                    f"Niche {row.niche}: {row.name}. Double-click to rename."
+                    if row.confirmed
+                    else f"Niche {row.niche}: {row.name}, suggested by its markers. "
+                    "Double-click, then Enter to confirm or change it."
+                )
                 self.setItem(index, NAME, name)
                 for column, text in (
                     (PATCHES, f"{row.patches:,}"),
@@ -132,8 +148,18 @@ class NicheTable(QTableWidget):
             return
         super().keyPressEvent(event)
 
-    def _on_item(self, item: QTableWidgetItem) -> None:
-        if item.column() == NAME:
+    def edit_name(self, niche: int) -> None:
+        """Open the editor on a niche's name."""
+        for row in range(self.rowCount()):
+            item = self.item(row, NAME)
+            if item is not None and self._niche_at(row) == niche:
+                self.scrollToItem(item)
+                self.setCurrentCell(row, NAME)
+                self.editItem(item)
+
+    def _confirm(self) -> None:
+        item = self.currentItem()
+        if item is not None and item.column() == NAME:
             self.renamed.emit(int(item.data(_NICHE_ROLE)), item.text())
 
     def _niche_at(self, row: int) -> int:

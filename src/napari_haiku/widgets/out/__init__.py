@@ -1,0 +1,1 @@
+"""Controls that hand results on: the export menu and the table of regions."""
