@@ -96,6 +96,6 @@ def model_card(
 
 
 def _each_once(images: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Images as they were first seen: a run often goes on with those of the model it starts from."""
+    """Keep each image once: a run often goes on with those of the model it starts from."""
     found = {json.dumps(image, sort_keys=True): image for image in images}
     return list(found.values())
