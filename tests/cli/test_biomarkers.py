@@ -82,3 +82,33 @@ def test_something_that_is_no_encoding_or_no_atlas(run, encoding, atlas, tmp_pat
 
 def test_output_is_required(run, encoding, atlas):
     assert run("biomarkers", encoding, atlas).exit_code == 2
+
+
+def test_intervals_and_r_of_niches_and_words_over_the_slide(
+    run, encoding, atlas, model_folder, tmp_path
+):
+    niches = tmp_path / "niches"
+    assert run("niches", encoding, "--k", "2", "--output", niches).exit_code == 0
+    done = run(
+        "biomarkers", encoding, atlas, "--output", tmp_path / "o", "--coverage", "0.6",
+        "--niches", niches, "--query", "CD8 high", "--query", "colon cancer",
+        "--model", model_folder, "--json",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert done.content["coverage"]["stated"] == 0.6
+    first, second = done.content["queries"]
+    assert first["markers"] == {"CD8": 1}
+    assert second["words"] == "colon cancer"
+    assert {"answer", "text"} <= set(pd.read_parquet(tmp_path / "o" / "query_2.parquet"))
+    assert pd.read_csv(tmp_path / "o" / "agreement.csv")["region"].nunique() == 3
+    low, high = (pd.read_parquet(tmp_path / "o" / f"{side}.parquet") for side in ("low", "high"))
+    assert (low["CD8"].dropna() <= high["CD8"].dropna()).all()
+
+
+def test_a_marker_that_is_not_at_hand_is_a_sentence(run, encoding, atlas, tmp_path):
+    done = run(
+        "biomarkers", encoding, atlas, "--output", tmp_path / "o", "--coverage", "0",
+        "--query", "CD20 high", "--json",
+    )  # fmt: skip
+    assert done.exit_code == 1
+    assert "CD20 was neither measured" in done.content["error"]

@@ -96,7 +96,7 @@ def test_intervals_cover_the_shift_that_repeats(answered):
     table = pd.read_parquet(folder / "repeatable.parquet")
     assert {"edit", "niche", "marker", "repeatable_shift", "covered"} <= set(table.columns)
     assert (table["atlases"] == 30).all()
-    assert "overlapping" in done["coverage"]["note"]
+    assert "drawn anew from one pool" in done["coverage"]["note"]
 
 
 def test_without_heads_p_comes_from_placebo_edits(tmp_path, monkeypatch):

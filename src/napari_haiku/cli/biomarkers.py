@@ -1,13 +1,15 @@
 """``napari-haiku biomarkers``: markers of a slide, read off similar measured patches."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from napari_haiku.cli.options import (
     DebugFlag,
+    DeviceOption,
     JsonFlag,
+    ModelOption,
     NeighboursOption,
     OutputOption,
     WeightsOption,
@@ -16,6 +18,10 @@ from napari_haiku.cli.options import (
 )
 from napari_haiku.cli.parsing import parse_weights
 from napari_haiku.cli.reporting import reporting
+
+if TYPE_CHECKING:
+    from napari_haiku.analysis.biomarkers.conformal import IntervalCalibration
+    from napari_haiku.analysis.retrieval.query_map import QueryMap
 
 MAPS = "maps.ome.zarr"
 
@@ -28,28 +34,77 @@ def biomarkers(
     weights: WeightsOption = None,
     within_patient: WithinPatientOption = None,
     where: WhereOption = None,
+    coverage: Annotated[
+        float,
+        typer.Option(
+            "--coverage",
+            help="Stated coverage of the intervals, checked on atlas patients left out; 0 leaves "
+            "intervals out.",
+            min=0,
+            max=0.999,
+        ),
+    ] = 0.9,
+    niches: Annotated[
+        Path | None,
+        typer.Option("--niches", help="Niches of the slide: r is given for each.", metavar="DIR"),
+    ] = None,
+    query: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--query",
+            help="Words and markers over the slide, such as 'CD8 high, tumour margin'; repeatable.",
+        ),
+    ] = None,
+    model: ModelOption = "default",
+    device: DeviceOption = "auto",
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> None:
     """Predict markers from H&E and record; the slide's own mIF is never asked."""
     shares = parse_weights(weights)
     with reporting(as_json, debug) as report:
+        from napari_haiku.analysis.biomarkers.agreement import agreement_by_region
         from napari_haiku.analysis.biomarkers.biomarkers import BiomarkerRequest, predict_biomarkers
+        from napari_haiku.analysis.biomarkers.conformal import calibrate_intervals
+        from napari_haiku.analysis.counterfactual.result_tables import write_csv
+        from napari_haiku.analysis.niches.niches import read_niches
+        from napari_haiku.analysis.retrieval.query_map import map_query, read_query
         from napari_haiku.atlas.store import Atlas
         from napari_haiku.encoding.store import Encoding
         from napari_haiku.export.maps import write_biomarker_maps
+        from napari_haiku.model.loading import load_model
 
-        slide = Encoding.open(encoding)
-        predicted = report.run(
-            predict_biomarkers(
-                slide,
-                Atlas.open(atlas),
-                BiomarkerRequest(
-                    k=k, weights=shares, within_patient_um=within_patient, where=where
-                ),
-            )
+        slide, evidence = Encoding.open(encoding), Atlas.open(atlas)
+        request = BiomarkerRequest(
+            k=k, weights=shares, within_patient_um=within_patient, where=where
         )
+        labels = None if niches is None else read_niches(niches, slide.centres_um)
+        intervals = None
+        if coverage and {"he", "mif"} <= set(evidence.modalities):
+            intervals = report.run(calibrate_intervals(evidence, request, level=coverage))
+        predicted = report.run(predict_biomarkers(slide, evidence, request, intervals=intervals))
         predicted.save(output)
+        if predicted.measured is not None:
+            agreement = agreement_by_region(
+                predicted.measured,
+                predicted.values,
+                predicted.markers,
+                None if labels is None else labels.labels,
+                None if labels is None else labels.names,
+            )
+            write_csv(output / "agreement.csv", agreement)
+        answers = []
+        for number, words in enumerate(query or (), 1):
+            asked = read_query(words, slide.markers or predicted.markers)
+            found = map_query(
+                slide,
+                words,
+                model=load_model(model, device=device) if asked.words else None,
+                markers=predicted.markers,
+                predicted=predicted.shown(),
+            )
+            found.save(output, f"query_{number}.parquet")
+            answers.append(_answer(found, f"query_{number}.parquet"))
         maps = output / MAPS
         write_biomarker_maps(maps, predicted, slide.grid)
         report.result(
@@ -60,6 +115,8 @@ def biomarkers(
                 "mean_pearson_r": predicted.mean_pearson_r,
                 "outside_atlas": int(predicted.outside_atlas.sum()),
                 "weights": predicted.weights,
+                "coverage": None if intervals is None else _coverage(intervals),
+                "queries": answers,
                 "label": predicted.label,
                 "output": str(output),
                 "maps": str(maps),
@@ -70,6 +127,30 @@ def biomarkers(
                     f"{int(predicted.outside_atlas.sum()):,} have nothing alike in the atlas."
                 ),
                 *(f"  {name}: r = {r:.2f}" for name, r in predicted.pearson_r.items()),
+                *([intervals.how] if intervals is not None else []),
+                *(
+                    f"{answer['query']}: best at "
+                    + ", ".join(f"{x:g},{y:g} um" for x, y in answer["best_um"][:3])
+                    for answer in answers
+                ),
+                *(note for answer in answers for note in answer["notes"]),
                 *([predicted.label] if predicted.label else []),
             ],
         )
+
+
+def _coverage(intervals: "IntervalCalibration") -> dict[str, Any]:
+    found = dict(zip(intervals.markers, intervals.checked.tolist(), strict=True))
+    return {"stated": intervals.level, "found": found, "says": intervals.how}
+
+
+def _answer(found: "QueryMap", file: str) -> dict[str, Any]:
+    return {
+        "query": found.query,
+        "words": found.asked.words,
+        "markers": dict(found.asked.markers),
+        "markers_from": found.markers_from,
+        "best_um": found.centres_um[found.best(5)].tolist(),
+        "notes": list(found.notes),
+        "file": file,
+    }

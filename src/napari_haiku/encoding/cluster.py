@@ -8,6 +8,7 @@ the same.
 from __future__ import annotations
 
 import pickle
+import threading
 from collections import deque
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
@@ -74,6 +75,7 @@ class OnACluster:
         # kept by name, so that it is made again where a worker took it along.
         shared = self._client.submit(bytes, payload, key=f"slide-{key}", pure=True)
         left = deque(work.spans)
+        finished = threading.Event()
         while left or waiting:
             while left and len(waiting) < CHUNKS_PER_WORKER * max(1, self._workers()):
                 span = left.popleft()
@@ -88,11 +90,14 @@ class OnACluster:
                         retries=0,
                     )
                 )
-            try:
-                pieces, seconds = waiting[0].result(timeout=BEAT_S)
-            except TimeoutError:
+                waiting[-1].add_done_callback(lambda _future: finished.set())
+            if not waiting[0].done():
+                finished.wait(BEAT_S)
+                finished.clear()
                 yield None
                 continue
+            try:
+                pieces, seconds = waiting[0].result()
             except KilledWorker as error:
                 raise HaikuError(
                     "Several workers died one after another over the same patches: look at "
@@ -109,7 +114,10 @@ class OnACluster:
             yield from pieces
 
     def _workers(self) -> int:
-        return len(self._client.scheduler_info(n_workers=-1)["workers"])
+        try:
+            return len(self._client.scheduler_info(n_workers=-1)["workers"])
+        except OSError:
+            return 1  # what became of the cluster is told where a result is waited for
 
 
 @contextmanager
@@ -180,15 +188,18 @@ def _local_cluster(scheduler: str) -> Iterator[Any]:
         "distributed.comm.timeouts.connect": "180s",
         "distributed.comm.timeouts.tcp": "180s",
     }
-    with (
-        dask.config.set(settings),
-        SpecCluster(
+    with dask.config.set(settings):
+        cluster = SpecCluster(
             workers=workers,
             scheduler={"cls": Scheduler, "options": {"dashboard": False, "port": 0}},
             silence_logs=50,
-        ) as cluster,
-    ):
-        yield cluster
+        )
+        try:
+            yield cluster
+        finally:
+            # On a busy machine a worker may take longer to end than is waited for; it is killed.
+            with suppress(TimeoutError):
+                cluster.close()
 
 
 def _environments(count: int) -> list[dict[str, str]]:

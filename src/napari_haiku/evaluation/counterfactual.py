@@ -332,11 +332,11 @@ def coverage_figure(repeats: Repeats, queries: int, seed: int) -> Figure:
     """Share of intervals that hold the repeatable shift, its interval over atlases."""
     covered = repeats.covered()
     resampling = PatientResampling(np.arange(len(covered)), seed=seed)
-    kind = "disjoint" if repeats.disjoint else "overlapping"
+    kind = "disjoint atlases" if repeats.disjoint else "atlases drawn anew from one pool, each"
     figure = resampling.mean(
         covered,
         note=(
-            f"Nominal 0.95; {queries} model-query pairs, {len(covered)} {kind} atlases of "
+            f"Nominal 0.95; {queries} model-query pairs, {len(covered)} {kind} of "
             f"{repeats.atlas_patients} patients; covers the repeatable shift, not the truth."
         ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,10 +113,14 @@ def draw_atlases(
 ) -> tuple[list[NDArray[np.int64]], bool]:
     """Draw patients for atlases of one size, none twice where the pool is large enough.
 
+    A smaller pool is taken for the population and drawn from with replacement.
+    Without, atlases would be more alike than independent ones (by the root of
+    1 - size / patients), and intervals would seem to cover too much.
+
     Returns
     -------
     list of ndarray
-        Patients of each atlas.
+        Patients of each atlas; a patient drawn twice stands there twice.
     bool
         Whether the atlases are disjoint.
 
@@ -135,7 +139,7 @@ def draw_atlases(
             f"Atlases of {size} patients cannot be drawn anew from {len(there)}: give a larger "
             "cohort with --fit."
         )
-    return [np.sort(rng.choice(there, size, replace=False)) for _ in range(atlases)], False
+    return [np.sort(rng.choice(there, size)) for _ in range(atlases)], False
 
 
 def repeat_over_atlases(
@@ -176,19 +180,17 @@ def repeat_over_atlases(
         yield Progress(number, len(drawn), "Repeating over atlases", "atlases")
         for place, query in enumerate(queries):
             members_here = members[members != query.patient]
-            rows = pool.of_patients(members_here)
-            patient = np.full(len(pool.patient), -1, np.int64)
-            _, patient[rows] = np.unique(pool.patient[rows], return_inverse=True)
-            wide = widest(query.he, pool, rows, query.texts, settings)
+            atlas = _laid_beside(pool, members_here)
+            wide = widest(query.he, atlas, np.arange(len(atlas.patient)), query.texts, settings)
             before, after = (
-                mean_of_neighbours(pool.values, found[:, : settings.k]) for found in wide
+                mean_of_neighbours(atlas.values, found[:, : settings.k]) for found in wide
             )
             shift[place, number] = niche_means(after - before, query.niche, numbers, MIN_PATCHES)
             bootstrap = yield from bootstrap_patients(
                 Candidates(wide[0], settings.k),
                 Candidates(wide[1], settings.k),
-                pool.values,
-                patient,
+                atlas.values,
+                atlas.patient,
                 query.niche,
                 niche_numbers=numbers,
                 resamples=settings.interval_resamples,
@@ -196,3 +198,18 @@ def repeat_over_atlases(
             )
             low[place, number], high[place, number] = bootstrap.interval(shift[place, number])
     return Repeats(shift, low, high, size, disjoint)
+
+
+def _laid_beside(pool: Bench, members: NDArray[np.int64]) -> Bench:
+    """Make an atlas of some patients, numbered from 0; one drawn twice is two patients."""
+    rows = [np.flatnonzero(pool.patient == one) for one in members]
+    kept = np.concatenate(rows)
+    return replace(
+        pool,
+        he=pool.he[kept],
+        mif=pool.mif[kept],
+        values=pool.values[kept],
+        positions_um=pool.positions_um[kept],
+        patient=np.repeat(np.arange(len(members)), [len(each) for each in rows]),
+        niche=pool.niche[kept],
+    )

@@ -90,6 +90,9 @@ class Workbench(QWidget):
         return self._line
 
     def _leave(self) -> None:
+        # A tab that was never looked at did not see the window close.
+        for dock in self.docks.values():
+            dock.shut_down()
         if self.tour is not None:
             self.tour.leave()
         if self._line is not None:

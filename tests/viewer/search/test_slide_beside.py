@@ -58,7 +58,7 @@ def test_a_second_slide_takes_the_place_of_the_first(viewer, stores):
     last = picture_of_slide(atlas, len(atlas) - 1)
     show_beside(viewer, last, (5.0, 5.0), atlas.patch_um)
     assert [x.name for x in viewer.layers] == [f"{last.name} beside", f"Hit in {last.name}"]
-    np.testing.assert_array_equal(layer_in_slot(viewer, "hit beside").data, [[5.0, 5.0]])
+    np.testing.assert_array_equal(layer_in_slot(viewer, "hit beside").data, [[5.0, 5.0]] * 2)
 
 
 @pytest.fixture

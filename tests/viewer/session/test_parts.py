@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,35 @@ def test_only_a_live_session_is_touched_and_never_by_telling(parts):
     parts.touch()
     assert touched == [1]
     assert parts.gather() == {}
+
+
+def test_a_part_that_fails_stops_neither_saving_nor_the_others(parts, caplog):
+    def fail(*_):
+        raise RuntimeError("broken")
+
+    said = []
+    parts.spoke.connect(lambda _state, sentence: said.append(sentence))
+    parts.join("broken", fail, fail)
+    other = joined(parts, "other")
+    begun(parts, {"broken": {"value": 1}, "other": {"value": 2}})
+    assert other.value == 2
+    assert said == ["What broken kept could not be brought back; it stays."]
+    # What it gave earlier is saved again, also should it fail to say it.
+    assert parts.gather() == {"broken": {"value": 1}, "other": {"value": 2}}
+    begun(parts, {})
+    assert parts.gather() == {"other": {"value": 2}}
+    assert "broken could not say" in caplog.text
+
+
+def test_a_part_is_not_kept_alive(parts):
+    part = joined(parts, "dock", value=3)
+    begun(parts, {})
+    assert parts.gather() == {"dock": {"value": 3}}
+    watched = weakref.ref(part)
+    del part
+    gc.collect()
+    assert watched() is None
+    assert parts.gather() == {"dock": {"value": 3}}
 
 
 def test_a_slide_is_left_while_everything_said_about_it_is_there(parts):

@@ -63,8 +63,16 @@ def pressed(viewer, keys):
 
 def test_the_last_dock_to_offer_answers_and_the_rest_follow_when_it_goes(viewer):
     said = []
-    leave_first = bind_keys(viewer, {"keep": lambda: said.append("first")})
-    leave_second = bind_keys(viewer, {"keep": lambda: said.append("second")})
+
+    class Dock:
+        def __init__(self, name):
+            self.name = name
+
+        def key_actions(self):
+            return {"keep": lambda: said.append(self.name)}
+
+    first, second = Dock("first"), Dock("second")
+    leave_first, leave_second = bind_keys(viewer, first), bind_keys(viewer, second)
     pressed(viewer, "K")
     leave_second()
     pressed(viewer, "K")

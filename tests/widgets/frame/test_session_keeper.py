@@ -107,10 +107,12 @@ def test_a_stroke_is_on_disk_a_moment_later(qtbot, visit, encoding):
 
 def test_emptying_the_layer_list_on_closing_deletes_nothing(visit, close, encoding):
     viewer, _ = visit()
-    viewer.add_points([[1.0, 2.0]], name="Mitoses")
+    names = ["Mitoses", "Glands", "Edge"]
+    for name in names:
+        viewer.add_points([[1.0, 2.0]], name=name)
     viewer.layers.clear()
     close(viewer)
-    assert [layer["name"] for layer in read(encoding)["drawn layers"]["layers"]] == ["Mitoses"]
+    assert [layer["name"] for layer in read(encoding)["drawn layers"]["layers"]] == names
 
 
 def test_a_layer_that_the_user_deletes_stays_deleted(qtbot, visit, close, encoding):
@@ -156,6 +158,18 @@ def test_a_second_window_on_the_same_slide_says_that_it_does_not_save(qtbot, vis
     keeper_of(other).save()
     keeper_of(other).wait()
     assert read(encoding)["workspace"]["selection"] == 2
+
+
+def test_looking_at_a_slide_that_is_not_encoded_leaves_nothing(qtbot, tmp_path):
+    viewer = ViewerModel()
+    leave = keep_session(viewer)
+    session = workspace_of(viewer).session
+    session.put(tmp_path / "x.haiku.session")
+    qtbot.waitUntil(lambda: session.live)
+    viewer.add_image(np.zeros((4, 4)))
+    viewer.scene.camera.zoom = 3
+    leave()
+    assert [path.name for path in tmp_path.iterdir() if "session" in path.name] == []
 
 
 def test_a_newer_session_is_left_alone(qtbot, visit, encoding):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QWidget
+from slides_in_memory import he_image
 
 from napari_haiku.viewer.workspace import workspace_of
 from napari_haiku.widgets.frame import tour as tours
@@ -61,12 +62,24 @@ def test_it_can_be_skipped_for_good(qtbot, tour, seen):
 
 def test_doing_what_a_bubble_says_goes_on(qtbot, tour, viewer, stores):
     tour.start_once()
-    tour.go_on()
+    events = workspace_of(viewer).events
+    followed = len(events.he)
+    workspace_of(viewer).he = he_image()
+    qtbot.waitUntil(lambda: tour.bubble.count.text() == "2 of 4")
+    assert len(events.he) == followed - 1
+    # No dock is raised unasked: the encoding arrives, the bubble stays.
     workspace_of(viewer).open_encoding(stores.open_encoding())
-    qtbot.waitUntil(lambda: tour.bubble.count.text() == "3 of 4")
-    workspace_of(viewer).selection = 3
-    qtbot.waitUntil(lambda: tour.bubble.count.text() == "4 of 4")
-    assert len(workspace_of(viewer).events.selection) == 0
+    qtbot.wait(30)
+    assert tour.bubble.count.text() == "2 of 4"
+    assert set(tour.raised) == {"Encode"}
+
+
+def test_skipping_in_the_very_moment_of_going_on_ends_it(qtbot, tour, viewer):
+    tour.start_once()
+    workspace_of(viewer).he = he_image()
+    tour.end()
+    qtbot.wait(30)
+    assert not tour.running
 
 
 def test_the_bubble_stands_beside_the_dock_and_inside_the_window(tour):

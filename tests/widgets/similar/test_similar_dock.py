@@ -244,6 +244,29 @@ def test_hits_are_exported(qtbot, dock, tmp_path):
     assert "patient 1" not in text
 
 
+def test_hits_on_this_slide_go_to_qupath_and_others_are_refused(
+    qtbot, dock, own_atlas, tmp_path, stores
+):
+    import json
+
+    answered(qtbot, dock, select(dock))
+    dock.keeping.export(tmp_path / "others.geojson")
+    qtbot.waitUntil(lambda: dock.strip.state == "failed", timeout=PATIENCE_MS)
+    assert "None of these hits lies on this slide" in dock.strip.text
+    dock.workspace.within_patient_um = 300.0
+    answered(qtbot, dock, lambda: setattr(dock.workspace, "atlas", own_atlas))
+    qtbot.waitUntil(lambda: not dock.is_running(), timeout=PATIENCE_MS)
+    dock.keeping.export(tmp_path / "own.geojson")
+    qtbot.waitUntil(lambda: (tmp_path / "own.geojson").exists(), timeout=PATIENCE_MS)
+    features = json.loads((tmp_path / "own.geojson").read_text())["features"]
+    card = dock.cards[0]
+    ring = np.array(features[0]["geometry"]["coordinates"][0])
+    # The H&E's pixels are 1 um wide and start at 0.
+    np.testing.assert_allclose(ring[:4].mean(axis=0), card.position_um, atol=0.01)
+    np.testing.assert_allclose(np.ptp(ring, axis=0), [100, 100], atol=0.01)
+    assert features[0]["properties"]["measurements"]["rank"] == 1
+
+
 def test_keys_walk_through_the_hits_and_back(qtbot, dock):
     found = answered(qtbot, dock, select(dock))
     keys = dock.key_actions()
@@ -255,7 +278,7 @@ def test_keys_walk_through_the_hits_and_back(qtbot, dock):
     assert found.cards[1].whose in beside().name
     # The hit lies where the query does, so that both pan and zoom together.
     x, y = dock.workspace.encoding.centres_um[40]
-    np.testing.assert_allclose(layer_in_slot(dock.viewer, "hit beside").data, [[y, x]])
+    np.testing.assert_allclose(layer_in_slot(dock.viewer, "hit beside").data, [[y, x]] * 2)
     assert dock.viewer.canvas.grid.enabled
     keys["previous hit"]()
     keys["previous hit"]()
@@ -276,6 +299,8 @@ def test_unknown_words_are_underlined_and_named_while_typed(qtbot, dock, stores,
     qtbot.waitUntil(lambda: dock.ask.words._unknown_words is not None, timeout=PATIENCE_MS)
     dock.ask.words.line.setText("stage desmoplasia")
     assert dock.ask.words.unknown == ("desmoplasia",)
+    assert dock.ask.words.line.spans == [(6, 17)]
+    dock.ask.words.line.grab()
     assert dock.ask.words.remark.text() == (
         'The model has never read "desmoplasia": underlined words are ignored.'
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_haiku.analysis.biomarkers.marker_scale import marker_scale
-from napari_haiku.analysis.cohort.cohort_asking import CohortAsking
+from napari_haiku.analysis.cohort.cohort_asking import CohortAsking, cohort_mean
 from napari_haiku.analysis.cohort.cohort_classifier import classify
 from napari_haiku.analysis.cohort.cohort_contrast import cohort_contrast
 from napari_haiku.analysis.cohort.cohort_inference import beyond_irrelevant_text, resampled_mean
@@ -94,7 +94,7 @@ def run_cohort_counterfactual(
     theta = asking.patient_means(read.shift)
     baseline = asking.patient_means(read.baseline)
     agreed = agreement(theta, seed=request.seed)
-    drawn, low, high = yield from resampled_mean(asking)
+    drawn, low, high = yield from resampled_mean(asking, cohort_mean(theta))
     verdict, p, model_error, inference = yield from beyond_irrelevant_text(asking, theta, drawn)
     contrast = cohort_contrast(
         atlas, slides, asking.scale, fields_without_meaning(model.card), request.seed

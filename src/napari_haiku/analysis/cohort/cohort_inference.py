@@ -24,8 +24,9 @@ from napari_haiku.analysis.statistics.intervals import (
     MIN_PATIENTS,
     Candidates,
     bootstrap_patients,
-    percentile_limits,
+    calibrated_limits,
 )
+from napari_haiku.analysis.statistics.linear_error import error_of_pulls
 from napari_haiku.clinical import Record, caption
 from napari_haiku.jobs import Job, Progress
 
@@ -41,15 +42,15 @@ _CANDIDATES = 6
 
 
 def resampled_mean(
-    asking: CohortAsking,
+    asking: CohortAsking, mean: NDArray[np.float64]
 ) -> Job[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
-    """Resample the atlas's patients: error and percentile limits of the cohort's mean shift."""
+    """Resample the atlas's patients: error and limits of the cohort's mean shift (markers,)."""
     atlas, request = asking.atlas, asking.request
     nothing = np.full(len(atlas.markers), np.nan)
     patients, number = patient_numbers(atlas)
     if not request.resamples or len(patients) < MIN_PATIENTS:
         return nothing, nothing, nothing
-    of_slides = []
+    of_slides, pulls = [], []
     for place, one in enumerate(asking.slides):
         yield Progress(place, len(asking.slides), "Resampling the atlas's patients", "slides")
         gallery = asking.gallery(one)
@@ -69,16 +70,21 @@ def resampled_mean(
             resamples=request.resamples,
             seed=request.seed,
         )
-        of_slides.append(bootstrap.in_units(asking.scale.sd).shifts[0])
-    per_patient = asking.patient_means(np.stack(of_slides))
-    known = np.isfinite(per_patient)
+        in_sd = bootstrap.in_units(asking.scale.sd)
+        of_slides.append(in_sd.shifts[0])
+        pulls.append(np.moveaxis(in_sd.pulls[:, 0], 0, -1))
+    means = _mean_of_known(asking.patient_means(np.stack(of_slides)))
+    pulled = _mean_of_known(asking.patient_means(np.stack(pulls)))
+    error = error_of_pulls(np.moveaxis(pulled, -1, 0))
+    low, high = calibrated_limits(means, mean, error)
+    return np.where(np.isfinite(low), error, np.nan), low, high
+
+
+def _mean_of_known(of_patients: NDArray[np.float64]) -> NDArray[np.float64]:
+    known = np.isfinite(of_patients)
     count = np.where(known.any(axis=0), known.sum(axis=0), np.nan)
-    means = np.where(known, per_patient, 0).sum(axis=0) / count
-    low, high = percentile_limits(means, 0.95)
-    error = np.full(len(atlas.markers), np.nan)
-    usable = np.isfinite(low)
-    error[usable] = np.nanstd(means[usable], axis=1, ddof=1)
-    return error, low, high
+    mean: NDArray[np.float64] = np.where(known, of_patients, 0).sum(axis=0) / count
+    return mean
 
 
 def beyond_irrelevant_text(

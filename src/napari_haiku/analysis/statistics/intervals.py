@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_haiku.analysis.statistics.linear_error import error_of_pulls, patient_pulls
 from napari_haiku.jobs import Job, Progress
 
 if TYPE_CHECKING:
@@ -49,39 +50,77 @@ class PatientBootstrap:
     short : float
         Share of read-outs in which even all candidates together gave fewer
         than k neighbours.
+    pulls : ndarray of float64, shape (patients, niches, markers)
+        How much each patient pulls on each shift; their spread is the error.
     """
 
     shifts: NDArray[np.float64]
     short: float
+    pulls: NDArray[np.float64]
 
     def in_units(self, unit: NDArray[np.float64]) -> PatientBootstrap:
         """Express the shifts in a unit of each marker, such as its SD."""
-        return PatientBootstrap(self.shifts / unit[None, :, None], self.short)
+        return PatientBootstrap(self.shifts / unit[None, :, None], self.short, self.pulls / unit)
 
     def interval(
         self, shift: NDArray[np.float64], level: float = 0.95
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Percentile limits of each shift, shape (niches, markers) each.
+        """Limits of each shift, shape (niches, markers) each: see :func:`calibrated_limits`.
 
         Parameters
         ----------
         shift : ndarray, shape (niches, markers)
-            Where the limits are not estimable in `shift` they are not either.
+            Where it is not estimable the limits are not either.
         level : float
             Nominal coverage of the shift repeated over atlases.
         """
-        low, high = percentile_limits(self.shifts, level)
-        known = np.isfinite(shift)
-        return np.where(known, low, np.nan), np.where(known, high, np.nan)
+        return calibrated_limits(self.shifts, shift, error_of_pulls(self.pulls), level)
 
     def error(self, shift: NDArray[np.float64]) -> NDArray[np.float64]:
         """Estimate the standard error of each shift over atlases; NaN where `shift` is."""
-        missing = np.isnan(self.shifts)
-        usable = (missing.mean(axis=-1) <= _MISSING_ALLOWED) & np.isfinite(shift)
-        error = np.full(shift.shape, np.nan)
-        if usable.any():
-            error[usable] = np.nanstd(self.shifts[usable], axis=-1, ddof=1)
-        return error
+        missing = np.isnan(self.shifts).mean(axis=-1)
+        usable = (missing <= _MISSING_ALLOWED) & np.isfinite(shift)
+        return np.where(usable, error_of_pulls(self.pulls), np.nan)
+
+
+def calibrated_limits(
+    resampled: NDArray[np.float64],
+    shift: NDArray[np.float64],
+    error: NDArray[np.float64],
+    level: float = 0.95,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Percentile limits whose width is brought to the standard error.
+
+    Resamples of the atlas's patients give the shape of the interval; they
+    spread too wide (see :func:`.linear_error.error_of_pulls`), so their
+    distances from their mean are multiplied by error / SD of the resamples and
+    laid around the shift.
+
+    Parameters
+    ----------
+    resampled : ndarray, shape (..., resamples)
+        Resampled shifts.
+    shift, error : ndarray, shape (...)
+        The shift itself and its standard error over atlases.
+    level : float
+        Nominal coverage.
+
+    Returns
+    -------
+    low, high : ndarray of float64, shape (...)
+        NaN where `shift` is, or more than a tenth of the resamples gave no value.
+    """
+    low, high = percentile_limits(resampled, level)
+    known = np.isfinite(shift) & np.isfinite(low) & np.isfinite(error)
+    centre, spread = np.zeros(shift.shape), np.zeros(shift.shape)
+    if known.any():
+        centre[known] = np.nanmean(resampled[known], axis=-1)
+        spread[known] = np.nanstd(resampled[known], axis=-1, ddof=1)
+    scale = np.where(spread > 0, error / np.where(spread > 0, spread, 1), 0)
+    return (
+        np.where(known, shift + (low - centre) * scale, np.nan),
+        np.where(known, shift + (high - centre) * scale, np.nan),
+    )
 
 
 def bootstrap_patients(
@@ -140,7 +179,16 @@ def bootstrap_patients(
             patches[place] += known.sum(axis=0)
     with np.errstate(invalid="ignore"):
         shifts = total / np.where(patches > 0, patches, np.nan)
-    return PatientBootstrap(shifts, short / max(1, 2 * len(niches) * resamples))
+    pulls = patient_pulls(
+        baseline.rows,
+        edited.rows,
+        baseline.k,
+        values,
+        patients,
+        niches,
+        niche_numbers=niche_numbers,
+    )
+    return PatientBootstrap(shifts, short / max(1, 2 * len(niches) * resamples), pulls)
 
 
 def _multiplicities(n_patients: int, resamples: int, seed: int) -> NDArray[np.int16]:

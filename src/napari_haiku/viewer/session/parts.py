@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
 from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
 
 from psygnal import Signal
 
@@ -11,14 +12,43 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+_log = logging.getLogger(__name__)
 State = dict[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
 class _Part:
-    session_state: Callable[[], State]
-    restore_session: Callable[[State], object]
-    early: bool
+    """One part; it is not kept alive, since a dock keeps its viewer alive in turn."""
+
+    def __init__(
+        self,
+        session_state: Callable[[], State],
+        restore_session: Callable[[State], object],
+        *,
+        early: bool,
+    ) -> None:
+        self._state = _weakly(session_state)
+        self._restore = _weakly(restore_session)
+        self.early = early
+
+    @property
+    def gone(self) -> bool:
+        return self._state() is None
+
+    def session_state(self) -> State:
+        method = self._state()
+        if method is None:
+            raise ReferenceError("the part is gone")
+        state: State = method()
+        return state
+
+    def restore_session(self, state: State) -> None:
+        method = self._restore()
+        if method is not None:
+            method(state)
+
+
+def _weakly(function: Callable[..., Any]) -> Callable[[], Callable[..., Any] | None]:
+    return WeakMethod(function) if hasattr(function, "__self__") else lambda: function
 
 
 class SessionParts:
@@ -102,7 +132,7 @@ class SessionParts:
         callable
             Call it to leave; what the part says then stays kept.
         """
-        part = _Part(session_state, restore_session, early)
+        part = _Part(session_state, restore_session, early=early)
         self._parts[name] = part
         if self._live and name in self._kept:
             self._untold.add(name)
@@ -111,7 +141,7 @@ class SessionParts:
         def leave() -> None:
             if self._parts.get(name) is part:
                 if self._live and name not in self._untold:
-                    self._kept[name] = session_state()
+                    self._ask(name, part)
                 del self._parts[name]
 
         return leave
@@ -162,11 +192,18 @@ class SessionParts:
 
     def gather(self) -> dict[str, State]:
         """Ask every part for its state; parts absent or not told yet keep what they gave."""
+        self._parts = {name: part for name, part in self._parts.items() if not part.gone}
         if self._live:
             for name, part in self._parts.items():
                 if name not in self._untold:
-                    self._kept[name] = part.session_state()
+                    self._ask(name, part)
         return dict(self._kept)
+
+    def _ask(self, name: str, part: _Part) -> None:
+        try:
+            self._kept[name] = part.session_state()
+        except Exception as error:  # noqa: BLE001 - one part must not keep the others unsaved
+            _log.warning("%s could not say what is to be kept (%s)", name, type(error).__name__)
 
     def _tell_those_due(self) -> None:
         self._telling = True
@@ -174,6 +211,14 @@ class SessionParts:
             for name, part in tuple(self._parts.items()):
                 if name in self._untold and (part.early or self._all_told):
                     self._untold.discard(name)
-                    part.restore_session(self._kept[name])
+                    self._tell(name, part)
         finally:
             self._telling = False
+
+    def _tell(self, name: str, part: _Part) -> None:
+        try:
+            part.restore_session(self._kept[name])
+        except Exception as error:  # noqa: BLE001 - nor keep the others from coming back
+            _log.warning("%s could not take back what was kept (%s)", name, type(error).__name__)
+            self._untold.add(name)
+            self.spoke.emit("caution", f"What {name} kept could not be brought back; it stays.")

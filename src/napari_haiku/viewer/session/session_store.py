@@ -60,6 +60,7 @@ class SessionStore:
         self.copy = copy
         self.atlas = ""
         self._lock: WriteLock | None = None
+        self._why_not = ""
         self._refused = False
         self._told_refused = False
 
@@ -86,7 +87,7 @@ class SessionStore:
         self.atlas = str(kept.parts.get("workspace", {}).get("atlas") or "")
         if not held:
             self._told_refused = True
-            return StoreAnswer(parts=kept.parts, sentence=_ELSEWHERE, state="caution")
+            return StoreAnswer(parts=kept.parts, sentence=self._why_not, state="caution")
         said = ""
         if interrupted:
             said = (
@@ -98,7 +99,7 @@ class SessionStore:
     def write(self, parts: Mapping[str, State], encoding: Path | None) -> StoreAnswer:
         """Write the session, unless another window holds it."""
         if not self.copy and (self._refused or not self._hold()):
-            said = "" if self._told_refused or self._refused else _ELSEWHERE
+            said = "" if self._told_refused or self._refused else self._why_not
             self._told_refused = True
             return StoreAnswer(sentence=said, state="caution")
         write_session(self.place, parts, encoding)
@@ -128,6 +129,8 @@ class SessionStore:
             lock = WriteLock(self.place)
             try:
                 self._lock = lock.__enter__()
-            except HaikuError:
+            except HaikuError as error:
+                busy = "another process" in str(error)
+                self._why_not = _ELSEWHERE if busy else f"The session is not saved: {error}"
                 return False
         return True

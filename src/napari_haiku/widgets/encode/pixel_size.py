@@ -32,7 +32,7 @@ class PixelSize(QWidget):
         self.box.setSuffix(" µm")
         self.box.setSpecialValueText("?")
         self.box.setKeyboardTracking(False)
-        self.box.setFixedWidth(112)
+        self.box.setFixedWidth(128)
         self.box.setToolTip(_TOOLTIP)
         self.source = QElidingLabel()
         self.source.setProperty("haiku", "secondary")

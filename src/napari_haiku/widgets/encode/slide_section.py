@@ -33,10 +33,12 @@ class SlideSection(QWidget):
     def __init__(self, dock: HaikuDock) -> None:
         super().__init__()
         self._dock = dock
-        self._typed: set[str] = set()
+        self._typed: dict[str, float] = {}
+        self._of: set[str] = set()
         self._renamed = False
         self.choice = SlideChoice(dock.viewer)
         self.table = MarkerTable()
+        self.table.set_theme(dock.viewer.theme)
         self._summary = QLabel()
         self._summary.setProperty("haiku", "secondary")
         self._markers = QWidget()
@@ -66,6 +68,7 @@ class SlideSection(QWidget):
         events = dock.workspace.events
         for field in (events.he, events.mif):
             dock.follow(field, self.show_slide)
+        dock.follow(events.opened, self._forget_another_slide)
         dock.follow(dock.viewer.events.theme, self._retheme)
         self.show_slide()
         self.choice.look_soon()
@@ -81,15 +84,9 @@ class SlideSection(QWidget):
 
     def state(self) -> State:
         """Keep what the user said of the images."""
-        workspace = self._dock.workspace
-        images = {"he": workspace.he, "mif": workspace.mif}
-        mif = workspace.mif
+        mif = self._dock.workspace.mif
         return {
-            "sizes": {
-                name: float(image.pixel_size_um)
-                for name, image in images.items()
-                if name in self._typed and image is not None and image.pixel_size_um is not None
-            },
+            "sizes": dict(self._typed),
             "markers": self.table.choices() if mif is not None and self._renamed else None,
             "channels": [] if mif is None else list(mif.channel_names),
         }
@@ -102,7 +99,7 @@ class SlideSection(QWidget):
         changed: dict[str, Any] = {"he": he, "mif": mif}
         for name, image in (("he", he), ("mif", mif)):
             if name in sizes and name not in self._typed and image is not None:
-                self._typed.add(name)
+                self._typed[name] = sizes[name]
                 changed[name] = image.with_pixel_size(sizes[name])
         choices, names = state.get("markers"), state.get("channels")
         if choices and mif is not None and not self._renamed and names == list(mif.channel_names):
@@ -122,14 +119,12 @@ class SlideSection(QWidget):
         except HaikuError as error:
             self._dock.show_failure(failure_of(error))
             return
-        self._typed.add(modality)
+        self._typed[modality] = size_um
         self._dock.session_changed()
         self._replace_image(modality, changed)
 
     def _choose(self, he: LayerChoice | None, mif: LayerChoice | None) -> None:
         def take(opened: Opened) -> None:
-            self._typed.clear()
-            self._renamed = False
             workspace = self._dock.workspace
             now = _fingerprints(opened.he, opened.mif)
             if workspace.has_slide and now.isdisjoint(_fingerprints(workspace.he, workspace.mif)):
@@ -183,6 +178,15 @@ class SlideSection(QWidget):
             "Reading the channel",
             lane="channel",
         )
+
+    def _forget_another_slide(self) -> None:
+        workspace = self._dock.workspace
+        now = _fingerprints(workspace.he, workspace.mif)
+        if now.isdisjoint(self._of):
+            self._typed.clear()
+            self._renamed = False
+            self.show_slide()
+        self._of = now
 
     def _retheme(self, *_: object) -> None:
         self.table.set_theme(self._dock.viewer.theme)

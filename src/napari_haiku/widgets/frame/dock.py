@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from qtpy.QtCore import QPoint, Qt
-from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtGui import QFont, QFontMetrics, QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from napari_haiku.widgets.frame.jobs import Failure
 
 T = TypeVar("T")
+_PRIMARY_PADDING = 26
 Need = Literal["slide", "encoding", "atlas"]
 
 
@@ -96,7 +97,7 @@ class HaikuDock(QWidget):
             self.title, self.session_state, self.restore_session, early=self.restores_early
         )
         self._stop_keeping = keep_session(napari_viewer)
-        self._free_keys = bind_keys(napari_viewer, self.key_actions())
+        self._free_keys = bind_keys(napari_viewer, self)
 
     def build(self) -> None:
         """Fill :attr:`body` and the footer; called once."""
@@ -181,6 +182,10 @@ class HaikuDock(QWidget):
     def set_primary(self, text: str, *, enabled: bool = True, tooltip: str = "") -> None:
         """Name the blue button; it calls :meth:`press_primary`."""
         self.primary.setText(text)
+        bold = QFont(self.primary.font())
+        bold.setWeight(QFont.Weight.DemiBold)
+        # The style sheet's bold words are wider than Qt's hint for the button.
+        self.primary.setMinimumWidth(QFontMetrics(bold).horizontalAdvance(text) + _PRIMARY_PADDING)
         self.primary.setEnabled(enabled)
         self.primary.setToolTip(tooltip)
         self.primary.setVisible(bool(text))

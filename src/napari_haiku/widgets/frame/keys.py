@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any, Protocol
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from napari_haiku.viewer.layers.top_map import (
     dim_slide,
@@ -68,8 +67,16 @@ IN_A_DOCK = (
 )
 
 
+class Answering(Protocol):
+    """What answers keys: a dock."""
+
+    def key_actions(self) -> dict[str, Callable[[], object]]:
+        """Name what is done for which action."""
+        ...
+
+
 class KeyDesk:
-    """Who answers which key of one viewer.
+    """Who answers which key of one viewer; neither viewer nor docks are kept alive.
 
     Parameters
     ----------
@@ -78,56 +85,51 @@ class KeyDesk:
     """
 
     def __init__(self, viewer: Any) -> None:
-        self._viewer = viewer
-        self._offers: dict[str, list[Callable[[], object]]] = {}
-        self.users = 0
-        own: dict[str, Callable[[], object]] = {
-            "dim": lambda: dim_slide(viewer),
-            "fainter": lambda: fade_top_map(viewer, -0.1),
-            "stronger": lambda: fade_top_map(viewer, 0.1),
-            "swap": lambda: swap_maps(viewer),
-            "evidence": self._show_evidence,
-            "cheat sheet": self._show_sheet,
-        }
-        for name in DOCKS:
-            own[name] = partial(raise_dock, viewer, name)
-        for action, slot in own.items():
-            self.offer(action, slot)
+        self._docks: list[ReferenceType[Answering]] = []
         for key in KEYS:
             binding = self._peek if key.action == "map" else self._presser(key.action)
             viewer.bind_key(key.keys, binding, overwrite=True)
 
-    def offer(self, action: str, slot: Callable[[], object]) -> Callable[[], None]:
-        """Answer a key; the last to offer is asked first.
+    @property
+    def docks(self) -> list[Answering]:
+        """Docks that are there, the last to come first."""
+        found = [dock() for dock in reversed(self._docks)]
+        return [dock for dock in found if dock is not None]
 
-        Returns
-        -------
-        callable
-            Call it to answer no more.
-        """
-        slots = self._offers.setdefault(action, [])
-        slots.append(slot)
+    def join(self, dock: Answering) -> None:
+        """Let a dock answer; it is asked before those that came earlier."""
+        self._docks.append(ref(dock))
 
-        def leave() -> None:
-            if slot in slots:
-                slots.remove(slot)
+    def leave(self, viewer: Any, dock: Answering) -> None:
+        """Ask a dock no more; the last one takes the keys with it."""
+        self._docks = [one for one in self._docks if one() not in (dock, None)]
+        if not self._docks and viewer is not None:
+            for key in KEYS:
+                viewer.bind_key(key.keys, None, overwrite=True)
 
-        return leave
-
-    def press(self, action: str) -> None:
-        """Do what a key does, if any dock answers it."""
-        slots = self._offers.get(action)
-        if slots:
-            slots[-1]()
-
-    def release(self) -> None:
-        """Take the keys back from the viewer."""
-        for key in KEYS:
-            self._viewer.bind_key(key.keys, None, overwrite=True)
+    def press(self, viewer: Any, action: str) -> None:
+        """Do what a key does, if anybody answers it."""
+        for dock in self.docks:
+            slot = dock.key_actions().get(action)
+            if slot is not None:
+                slot()
+                return
+        own: dict[str, Callable[[Any], object]] = {
+            "dim": dim_slide,
+            "fainter": lambda viewer: fade_top_map(viewer, -0.1),
+            "stronger": lambda viewer: fade_top_map(viewer, 0.1),
+            "swap": swap_maps,
+            "evidence": _show_evidence,
+            "cheat sheet": _show_sheet,
+        }
+        if action in DOCKS:
+            raise_dock(viewer, action)
+        elif action in own:
+            own[action](viewer)
 
     def _presser(self, action: str) -> Callable[[Any], None]:
-        def pressed(_viewer: Any) -> None:
-            self.press(action)
+        def pressed(viewer: Any) -> None:
+            self.press(viewer, action)
 
         return pressed
 
@@ -139,24 +141,24 @@ class KeyDesk:
         if time.monotonic() - pressed > _PEEK_S:
             toggle_top_map(viewer)
 
-    def _show_evidence(self) -> None:
-        y, x = self._viewer.cursor.position[-2:]
-        if select_at(workspace_of(self._viewer), x_um=float(x), y_um=float(y)) is not None:
-            raise_dock(self._viewer, BIOMARKERS)
 
-    def _show_sheet(self) -> None:
-        from napari_haiku.widgets.frame.cheat_sheet import show_cheat_sheet
+def _show_evidence(viewer: Any) -> None:
+    y, x = viewer.cursor.position[-2:]
+    if select_at(workspace_of(viewer), x_um=float(x), y_um=float(y)) is not None:
+        raise_dock(viewer, BIOMARKERS)
 
-        show_cheat_sheet(self._viewer)
+
+def _show_sheet(viewer: Any) -> None:
+    from napari_haiku.widgets.frame.cheat_sheet import show_cheat_sheet
+
+    show_cheat_sheet(viewer)
 
 
 _desks: WeakKeyDictionary[Any, KeyDesk] = WeakKeyDictionary()
 
 
-def bind_keys(
-    viewer: napari.Viewer, actions: dict[str, Callable[[], object]]
-) -> Callable[[], None]:
-    """Have the keys bound as long as any dock is open, and answer some of them.
+def bind_keys(viewer: napari.Viewer, dock: Answering) -> Callable[[], None]:
+    """Have the keys bound as long as any dock is open, and let one more answer them.
 
     Returns
     -------
@@ -165,22 +167,14 @@ def bind_keys(
     """
     real = getattr(viewer, "__wrapped__", viewer)
     desk = _desks.get(real)
-    if desk is None:
+    if desk is None or not desk.docks:
         desk = _desks[real] = KeyDesk(real)
-    desk.users += 1
-    leaves = [desk.offer(action, slot) for action, slot in actions.items()]
-    left = False
+    desk.join(dock)
+    its, viewers = ref(dock), ref(real)
 
     def leave() -> None:
-        nonlocal left
-        if left:
-            return
-        left = True
-        for one in leaves:
-            one()
-        desk.users -= 1
-        if desk.users == 0:
-            desk.release()
-            _desks.pop(real, None)
+        there = its()
+        if there is not None:
+            desk.leave(viewers(), there)
 
     return leave

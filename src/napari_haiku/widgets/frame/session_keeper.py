@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
@@ -48,27 +48,22 @@ class SessionKeeper(QObject):
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self.users = 0
-        self._viewer = viewer
+        self._real = ref(viewer)
         self._workspace = workspace_of(viewer)
         self._session = self._workspace.session
         self._looks = LayerLooks()
         self._store: SessionStore | None = None
         self._drawn_now: State = {"layers": []}
         self._closing = False
+        self._unsaved = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="haiku-session")
         self.answered.connect(self._take, Qt.ConnectionType.QueuedConnection)
         self._soon = self._timer(_SOON_MS, self.save)
         self._later = self._timer(_LATER_MS, self.save)
         self._settled = self._timer(_SETTLED_MS, self._dress)
         self._leaves = [
-            self._session.join(
-                _WORKSPACE, lambda: workspace_state(viewer, self._workspace), self._put_workspace
-            ),
-            self._session.join(
-                _LOOKS,
-                lambda: self._looks.state(viewer),
-                lambda state: self._looks.restore(viewer, state),
-            ),
+            self._session.join(_WORKSPACE, self._workspace_state, self._put_workspace),
+            self._session.join(_LOOKS, self._looks_state, self._put_looks),
             self._session.join(_DRAWN, self._drawn, self._put_drawn, early=True),
         ]
         self._followed: list[tuple[Any, Callable[..., object]]] = []
@@ -85,7 +80,7 @@ class SessionKeeper(QObject):
             (events.atlas, self._touch),
             (layers.inserted, self._layer_came),
             (layers.removing, self._layer_goes),
-            (layers.removed, self._touch),
+            (layers.removed, self._layer_went),
             (viewer.scene.camera.events.center, self._touch_later),
             (viewer.scene.camera.events.zoom, self._touch_later),
         ):
@@ -96,18 +91,32 @@ class SessionKeeper(QObject):
         if session.place is not None and not session.live:
             self._open(session.place)
 
+    @property
+    def _viewer(self) -> Any:
+        # Not held: the keeper is found by its viewer and would keep it alive for ever.
+        viewer = self._real()
+        if viewer is None:
+            raise ReferenceError("the viewer is gone")
+        return viewer
+
     # -- saving -----------------------------------------------------------------------------------
 
     def save(self) -> None:
         """Save what there is now; returns at once."""
         self._soon.stop()
         self._later.stop()
+        self._unsaved = False
         store = self._store
         if store is None or not self._session.live:
             return
         encoding = self._workspace.encoding
         parts = self._session.gather()
         self._submit(store, lambda: store.write(parts, None if encoding is None else encoding.path))
+
+    def _save_the_rest(self) -> None:
+        # A slide that was only looked at leaves nothing beside its image.
+        if self._workspace.encoding is not None or self._unsaved or self._soon.isActive():
+            self.save()
 
     def save_as(self, place: Path) -> None:
         """Save a copy elsewhere; the session itself goes on where it lies."""
@@ -127,7 +136,7 @@ class SessionKeeper(QObject):
         if self._closing:
             return
         self._closing = True
-        self.save()
+        self._save_the_rest()
         self._end_store()
         for signal, slot in self._followed:
             signal.disconnect(slot)
@@ -140,6 +149,15 @@ class SessionKeeper(QObject):
         self._session.end()
 
     # -- what is kept -----------------------------------------------------------------------------
+
+    def _workspace_state(self) -> State:
+        return workspace_state(self._viewer, self._workspace)
+
+    def _looks_state(self) -> State:
+        return self._looks.state(self._viewer)
+
+    def _put_looks(self, state: State) -> None:
+        self._looks.restore(self._viewer, state)
 
     def _drawn(self) -> State:
         # napari empties the layer list before it closes a window: nobody deleted anything then.
@@ -155,6 +173,7 @@ class SessionKeeper(QObject):
         restore_workspace(self._viewer, self._workspace, state)
 
     def _touch(self, *_: object) -> None:
+        self._unsaved = True
         self._session.touch()
 
     def _touch_soon(self) -> None:
@@ -163,18 +182,26 @@ class SessionKeeper(QObject):
             self._soon.start()
 
     def _touch_later(self, *_: object) -> None:
-        if self._session.live and not self._later.isActive():
+        # Looking at a slide that is not encoded leaves nothing beside its image.
+        if self._workspace.encoding is None or not self._session.live:
+            return
+        if not self._later.isActive():
             self._later.start()
 
     def _layer_came(self, event: Any) -> None:
         self._follow_layer(event.value)
         self._looks.dress(event.value)
-        self._touch()
+        if is_drawn(event.value):
+            self._touch()
 
     def _layer_goes(self, _event: Any) -> None:
-        # What was drawn a moment ago is kept even if the layer goes because the window closes.
-        if self._soon.isActive():
+        # What was drawn a moment ago is kept even if all layers go because the window closes.
+        if self._unsaved:
             self.save()
+
+    def _layer_went(self, event: Any) -> None:
+        if is_drawn(event.value):
+            self._session.touch()
 
     def _follow_layer(self, layer: Layer) -> None:
         drawn = is_drawn(layer)
@@ -198,7 +225,7 @@ class SessionKeeper(QObject):
         self._submit(store, store.read)
 
     def _leave(self) -> None:
-        self.save()
+        self._save_the_rest()
         self._end_store()
 
     def _end_store(self) -> None:
@@ -296,6 +323,7 @@ def keep_session(viewer: napari.Viewer) -> Callable[[], None]:
         keeper.users -= 1
         if keeper.users == 0:
             keeper.shut_down()
-            _keepers.pop(real, None)
+            for other in [key for key, value in _keepers.items() if value is keeper]:
+                _keepers.pop(other, None)
 
     return leave

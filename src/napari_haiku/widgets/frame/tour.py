@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import napari
 
-_WIDTH, _GAP = 264, 10
+_WIDTH, _GAP, _MARGIN = 264, 10, 14
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Stop:
     title, words : str
         What it says.
     reached : str
-        Workspace field whose arrival goes on by itself; "" for none.
+        Workspace field whose arrival goes on by itself; "" for none. Only
+        where the next bubble stands at the same dock: no dock is raised unasked.
     """
 
     dock: str
@@ -55,14 +56,12 @@ STOPS = (
         "Encode it",
         "Check the yellow rows, then press the blue Encode. You may stop at any time: what is "
         "finished is kept.",
-        "encoding",
     ),
     Stop(
         SIMILAR,
         "Click tissue",
         "Click anywhere on the tissue, and the most similar patches of other patients appear here. "
         "H does it under the pointer.",
-        "selection",
     ),
     Stop(
         BIOMARKERS,
@@ -169,7 +168,11 @@ class Tour(QObject):
     def _reached(self, value: object) -> None:
         if value is not None:
             self._unfollow()
-            QTimer.singleShot(0, self.go_on)
+            QTimer.singleShot(0, self._go_on_if_running)
+
+    def _go_on_if_running(self) -> None:
+        if self.running:
+            self.go_on()
 
     def _unfollow(self) -> None:
         if self._signal is not None:
@@ -211,7 +214,7 @@ class Bubble(QFrame):
         row.addWidget(self.skip_button)
         row.addWidget(self.next_button)
         column = QVBoxLayout(self)
-        column.setContentsMargins(14, 12, 14, 12)
+        column.setContentsMargins(_MARGIN, 12, _MARGIN, 12)
         column.setSpacing(8)
         column.addWidget(self.title)
         column.addWidget(self.words)
@@ -223,6 +226,8 @@ class Bubble(QFrame):
         """Say what one stop says."""
         self.title.setText(f"{number}  {stop.title}")
         self.words.setText(stop.words)
+        # A wrapped label's own hint is too low for a card of fixed width.
+        self.words.setMinimumHeight(self.words.heightForWidth(_WIDTH - 2 * _MARGIN))
         self.count.setText(f"{number} of {len(STOPS)}")
         self.next_button.setText("Done" if last else "Next")
         light = is_light(theme)

@@ -17,6 +17,7 @@ from napari_haiku.viewer.search.kept_hits import (
     compare,
     free_name,
 )
+from napari_haiku.widgets.similar.hit_objects import hit_geojson
 from napari_haiku.widgets.similar.kept_bar import KeptBar
 from napari_haiku.widgets.similar.similar_words import asked_in_words
 
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from napari_haiku.widgets.similar.similar_dock import SimilarDock
 
 ONE_BY_ONE = "My hits"
-_FILTER = "Table (*.csv);;Picture of the hits in view (*.png)"
+_FILTER = (
+    "Table (*.csv);;Picture of the hits in view (*.png);;QuPath, hits on this slide (*.geojson)"
+)
 
 
 class Keeping:
@@ -51,6 +54,8 @@ class Keeping:
         self.export_button = dock.add_secondary(
             "Export...", self.choose_file, tooltip="Save these hits as a table or a picture."
         )
+        for button in (self.keep_button, self.compare_button, self.export_button):
+            button.setProperty("haiku", "small")
         self.bar.chosen.connect(self._choose)
         self.bar.changed.connect(self._changed)
         self.bar.compare_wanted.connect(self._compare)
@@ -108,14 +113,16 @@ class Keeping:
         if chosen:
             path = Path(chosen)
             if not path.suffix:
-                path = path.with_suffix(".png" if "png" in kind else ".csv")
+                path = path.with_suffix(
+                    next((end for end in (".png", ".geojson") if end in kind), ".csv")
+                )
             self.export(path)
 
     def export(self, path: Path) -> None:
-        """Write the hits on show as a table, or as a picture of the gallery."""
+        """Write the hits on show as a table, a picture of the gallery or objects for QuPath."""
         dock, atlas = self._dock, self._dock.workspace.atlas
-        cards = tuple(dock.cards)
-        if atlas is None or not cards:
+        cards, encoding = tuple(dock.cards), dock.workspace.encoding
+        if atlas is None or encoding is None or not cards:
             dock.strip.say("caution", "There are no hits to export yet: click tissue first.")
             return
         if path.suffix.lower() == ".png":
@@ -130,8 +137,15 @@ class Keeping:
             if dock.found is not None
             else "kept hits"
         )
+
+        def write() -> None:
+            if path.suffix.lower() in (".geojson", ".json"):
+                write_text(path, hit_geojson(encoding, cards, asked))
+            else:
+                write_text(path, hit_csv(atlas, cards, asked))
+
         dock.run(
-            lambda: write_text(path, hit_csv(atlas, cards, asked)),
+            write,
             lambda _none: self._say_exported(path, saved=True),
             "Exporting",
             lane="export",

@@ -183,7 +183,9 @@ class SimilarDock(HaikuDock):
             return
         self.cards = self.found.cards
         self.gallery.change_cards(self.cards)
-        self.canvas.ring(self.cards, found.question.encoding.patch_um, self.gallery.ranks_in_view)
+        if any(card.this_slide for card in self.cards):
+            patch_um = found.question.encoding.patch_um
+            self.canvas.ring(self.cards, patch_um, self.gallery.ranks_in_view)
         self._show_overlay()
 
     def _show_overlay(self) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QCoreApplication, Signal
-from qtpy.QtGui import QColor, QInputMethodEvent, QTextCharFormat
+from qtpy.QtCore import QPoint, Signal
+from qtpy.QtGui import QColor, QPainter, QPen, QPolygon
 from qtpy.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from napari_haiku.widgets.frame.appearance import CAUTION
@@ -30,7 +30,7 @@ class WordLine(QWidget):
         super().__init__(parent)
         self._unknown_words: Callable[[str], Collection[str]] | None = None
         self.unknown: tuple[str, ...] = ()
-        self.line = QLineEdit()
+        self.line = UnderlinedLine()
         self.line.setPlaceholderText("e.g. lymphoid aggregate at the tumour edge")
         self.line.setAccessibleName("Words to look for")
         self.line.setToolTip("Describe tissue in the words of the records; Enter starts.")
@@ -67,7 +67,7 @@ class WordLine(QWidget):
             for found in _WORD.finditer(text)
             if found.group().casefold() in strange
         ]
-        self._underline(spans)
+        self.line.underline(spans)
         words = _WORD.findall(text)
         if not self.unknown:
             self.remark.hide()
@@ -80,15 +80,34 @@ class WordLine(QWidget):
         self.remark.setText(f"The model has never read {named}: {end}")
         self.remark.show()
 
-    def _underline(self, spans: list[tuple[int, int]]) -> None:
-        cursor = self.line.cursorPosition()
-        look = QTextCharFormat()
-        look.setUnderlineStyle(QTextCharFormat.UnderlineStyle.WaveUnderline)
-        look.setUnderlineColor(QColor(CAUTION))
-        kind = QInputMethodEvent.AttributeType.TextFormat
-        attributes = [
-            QInputMethodEvent.Attribute(kind, start - cursor, end - start, look)
-            for start, end in spans
-        ]
-        # A line edit takes formats only from an input method; this one types nothing.
-        QCoreApplication.sendEvent(self.line, QInputMethodEvent("", attributes))
+
+class UnderlinedLine(QLineEdit):
+    """A line edit with a wave under some of its words."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.spans: list[tuple[int, int]] = []
+
+    def underline(self, spans: list[tuple[int, int]]) -> None:
+        """Underline the characters of these spans (first, one behind the last)."""
+        self.spans = spans
+        self.update()
+
+    def paintEvent(self, event: Any) -> None:
+        """Paint the text, then the waves."""
+        super().paintEvent(event)
+        if not self.spans:
+            return
+        metrics, text, cursor = self.fontMetrics(), self.text(), self.cursorRect()
+        # Where the text starts, however far it is scrolled.
+        start = cursor.center().x() - metrics.horizontalAdvance(text[: self.cursorPosition()])
+        y = cursor.center().y() + metrics.height() // 2
+        painter = QPainter(self)
+        painter.setPen(QPen(QColor(CAUTION), 1.5))
+        for first, last in self.spans:
+            x = start + metrics.horizontalAdvance(text[:first])
+            end = start + metrics.horizontalAdvance(text[:last])
+            steps = range(x, end + 1, 2)
+            wave = [QPoint(at, y - 1 + (number % 2) * 2) for number, at in enumerate(steps)]
+            painter.drawPolyline(QPolygon(wave))
+        painter.end()
