@@ -59,6 +59,8 @@ class NeighbourTile(QWidget):
         self.row = -1
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        # A long figure must not push the others out of the dock.
+        self.setFixedWidth(size + 2)
         self.picture = QLabel()
         self.picture.setFixedSize(size, size)
         self.caption = QLabel()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_haiku.viewer.counterfactual.neighbours import Answering, Sides
 
 SHOWN = 3
-_TILE_PX = 50
+_TILE_PX = 44
 _DOT = "\N{BLACK CIRCLE} "
 NOTHING_RINGED = "Click tissue to see which atlas patches answer, as recorded and as edited."
 NOT_ASKED = "This patch was not asked about."

@@ -8,11 +8,10 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
 from superqt.utils import signals_blocked
 
-from napari_haiku.widgets.frame.appearance import LABEL_WIDTH
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_LABEL_WIDTH = 54
 NOT_KEPT = "this edit, not kept"
 _NAME = Qt.ItemDataRole.UserRole
 
@@ -39,14 +38,14 @@ class ScenarioBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         label = QLabel("Scenario")
-        label.setFixedWidth(LABEL_WIDTH)
+        label.setFixedWidth(_LABEL_WIDTH)
         self.names = QComboBox()
         self.names.setAccessibleName("Scenario")
         self.names.setToolTip("Edits that were kept; choose one to see it again.")
         self.names.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        self.names.setMinimumContentsLength(8)
+        self.names.setMinimumContentsLength(3)
         self.names.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.keep = _small("Keep", "Keep this edit and its answer, to come back to and to compare.")
         self.forget = _small("Forget", "Take the scenario in view off the list.")
@@ -55,7 +54,7 @@ class ScenarioBar(QWidget):
         self.compare.setProperty("haiku", "chip")
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
+        row.setSpacing(4)
         row.addWidget(label)
         row.addWidget(self.names, 1)
         for button in (self.keep, self.forget, self.compare):
@@ -121,4 +120,6 @@ def _small(text: str, tooltip: str) -> QPushButton:
     button = QPushButton(text)
     button.setProperty("haiku", "small")
     button.setToolTip(tooltip)
+    # A style's own least width must not make the line wider than the dock.
+    button.setMinimumWidth(button.fontMetrics().horizontalAdvance(text) + 14)
     return button
