@@ -35,7 +35,7 @@ from napari_haiku.atlas.ranking import best_rows
 from napari_haiku.atlas.reranking import Reranking
 from napari_haiku.jobs import run_job
 
-DIM, K, EDITS = 1024, 50, 3
+DIM, K = 1024, 50
 HERE = Path(__file__).resolve()
 DOCS = HERE.parents[1] / "docs" / "reference" / "scale.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -230,11 +230,12 @@ def faiss_index(folder: Path, n: int, questions, truth, aim: float) -> int:
 
 
 def prediction_rows(
-    folder: Path, n: int, asked: int, rounds: int, rows: list[str], only: set[str]
+    folder: Path, n: int, asked: int, times: tuple[int, int], rows: list[str], only: set[str]
 ) -> None:
+    rounds, edits = times
     write_gallery(folder / f"gallery_{n}.npy", n)
     gallery = np.load(folder / f"gallery_{n}.npy", mmap_mode="r")
-    he, words = queries(asked, seed=12), texts(1 + EDITS)
+    he, words = queries(asked, seed=12), texts(1 + edits)
     weights = {"he": 0.8, "text": 0.2}
     before = compose_query({"he": he, "text": words[0]}, weights)
     everyone = np.arange(n)
@@ -282,7 +283,6 @@ def prediction_rows(
             assert np.array_equal(found.similarity, expected[1])
             anew, settled = anew + found.searched_anew, settled + found.settled
         ratio = statistics.median(b / a for a, b in zip(update, new, strict=True))
-        edits = len(update)
         rows.append(
             f"| counterfactual update, {asked:,} patches against {n:,} x {DIM} | "
             f"{statistics.median(update):.2f} s (the first {update[0]:.2f} s), identical to a new "
@@ -332,6 +332,7 @@ def main() -> None:
     parser.add_argument("--patches", type=int, default=10_000)
     parser.add_argument("--questions", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--edits", type=int, default=3)
     parser.add_argument("--processor", action="store_true", help="time of the processor alone")
     parser.add_argument("--only", nargs="*", default=["predictions", "update", "search", "growth"])
     parser.add_argument("--docs", action="store_true", help="write the tables into the docs")
@@ -344,9 +345,8 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     only, rows, growth = set(options.only), [], []
     if only & {"predictions", "update"}:
-        prediction_rows(
-            options.folder, options.gallery, options.patches, options.rounds, rows, only
-        )
+        each = options.rounds, options.edits
+        prediction_rows(options.folder, options.gallery, options.patches, each, rows, only)
         print(*rows, sep="\n", flush=True)
     if "search" in only:
         write_gallery(options.folder / f"gallery_{options.vectors}.npy", options.vectors)

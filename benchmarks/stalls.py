@@ -17,10 +17,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from napari.qt import get_qapp
 from stall_recorder import StallRecorder
 
 from napari_haiku.atlas.shipped import shipped_atlas
 from napari_haiku.simulation.demo_slide import make_demo_slide
+from napari_haiku.viewer.slides.sample import SAMPLE_SEED, sample_folder
 from napari_haiku.viewer.workspace import workspace_of
 from napari_haiku.widgets.frame.navigation import ENCODE, NICHES, PLUGIN, SIMILAR, WORKBENCH
 from napari_haiku.widgets.journey import click_tissue, process_events, wait_until
@@ -31,11 +33,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=0, help="Rounds of open, encode, close.")
     parser.add_argument("--searches", type=int, default=20)
     parser.add_argument("--atlas", type=Path, help="Atlas to search; the demo atlas by default.")
+    parser.add_argument("--slide", type=Path, help="Folder of the virtual slide, made if absent.")
+    parser.add_argument("--seed", type=int, default=SAMPLE_SEED, help="Of the virtual slide.")
     parser.add_argument("--page", type=Path, help="Page of the docs to write.")
     parser.add_argument("--json", type=Path, help="Figures as JSON.")
     options = parser.parse_args()
+    # Timers tick only once there is an application.
+    get_qapp()
     with tempfile.TemporaryDirectory() as folder:
-        slide = _finished(make_demo_slide(Path(folder), 1))
+        slide = _finished(make_demo_slide(options.slide or sample_folder(), options.seed))
         figures = {"machine": _machine(), "stalls": _stalls(slide, Path(folder), options)}
         if options.rounds:
             figures["memory"] = _memory(slide, Path(folder), options.rounds)

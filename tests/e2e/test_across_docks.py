@@ -25,6 +25,10 @@ def walked(viewer, plan, folder):
     return workspace_of(viewer)
 
 
+@pytest.mark.skipif(
+    not os.environ.get("HAIKU_PICTURES"),
+    reason="takes minutes: name the folder of its pictures in HAIKU_PICTURES to run it",
+)
 def test_on_the_virtual_slide(make_napari_viewer, tmp_path):
     made = run_job(make_demo_slide(tmp_path, 1))
     plan = JourneyPlan(

@@ -68,7 +68,7 @@ def test_every_section_is_there(report):
         "Provenance",
     ]
     assert report.startswith("<!DOCTYPE html>")
-    assert found.tags.count("svg") == 5
+    assert found.tags.count("svg") == 6
 
 
 def test_notices_stand_at_the_top_and_at_the_bottom(report):

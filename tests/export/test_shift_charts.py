@@ -3,10 +3,12 @@
 from xml.etree import ElementTree as ET
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from napari_haiku.export.shift_charts import (
     cluster_map,
+    clustered_shifts,
     paired_chart,
     principal_components,
     scatter,
@@ -71,3 +73,20 @@ def test_components_are_those_of_numpy_and_skip_gaps():
 @pytest.mark.parametrize("values", [np.zeros((10, 3)), np.full((5, 3), np.nan), np.ones((2, 3))])
 def test_nothing_that_varies_has_no_components(values):
     assert principal_components(values) is None
+
+
+def test_clustered_shifts_stand_beside_those_that_shift_alike():
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=4)
+    rows = []
+    for niche in range(1, 5):
+        for marker, value in (("A", 1), ("B", -1), ("C", 1.1), ("D", np.nan)):
+            shift = value * base[niche - 1] + 0.01 * rng.normal()
+            rows.append((niche, f"n{niche}", marker, shift))
+    table = pd.DataFrame(rows, columns=["niche", "niche_name", "marker", "shift"])
+    words = "".join(clustered_shifts(table).itertext())
+    drawn = [words.index(f"n1, {marker}:") for marker in ("A", "C")]
+    other = words.index("n1, B:")
+    assert not min(drawn) < other < max(drawn)
+    assert "D" not in words
+    assert clustered_shifts(table[table["niche"] < 3]) is None

@@ -11,7 +11,12 @@ from napari_haiku.analysis.counterfactual.published_test import LABEL
 from napari_haiku.export.charts import heat_map, interval_chart, volcano
 from napari_haiku.export.markup import Element, element, page
 from napari_haiku.export.report_style import STYLE
-from napari_haiku.export.shift_charts import paired_chart, principal_components, scatter
+from napari_haiku.export.shift_charts import (
+    clustered_shifts,
+    paired_chart,
+    principal_components,
+    scatter,
+)
 from napari_haiku.notices import RESEARCH_USE
 from napari_haiku.storage import write_text
 
@@ -181,6 +186,15 @@ def _chart_section(result: CounterfactualResult) -> Element:
             "frame: not estimable.",
         )
     )
+    clustered = clustered_shifts(result.shifts)
+    if clustered is not None:
+        section.append(
+            _figure(
+                clustered,
+                "The same, niches and markers that shift alike side by side (average linkage on "
+                "correlation distance).",
+            )
+        )
     plot = volcano(result.shifts)
     if plot is not None:
         section.append(_figure(plot, "Shift against p. Coloured: q below 0.05."))

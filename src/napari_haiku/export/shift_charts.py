@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_haiku.analysis.cohort.cohort_tests import group_shifts
 from napari_haiku.export.charts import (
     FAINT,
     INK,
@@ -112,6 +113,31 @@ def cluster_map(
             fill = _colour(value, limit) if known else "none"
             chart.append(element("rect", said, fill=fill, **box))
     return chart
+
+
+def clustered_shifts(shifts: pd.DataFrame) -> Element | None:
+    """Draw niches and markers in the order of their likeness: average linkage on correlation.
+
+    Parameters
+    ----------
+    shifts : DataFrame
+        The table of shifts. Markers that are estimable in no niche are left out.
+
+    Returns
+    -------
+    Element or None
+        None with fewer than three niches or three markers to order.
+    """
+    table = shifts.pivot_table("shift", ["niche", "niche_name"], "marker", sort=False)
+    table = table.dropna(axis=0, how="all").dropna(axis=1, how="all")
+    groups = group_shifts(table.to_numpy(float))
+    if groups is None:
+        return None
+    ordered = table.iloc[groups.patients, groups.markers]
+    rows = [f"{number} {name}" for number, name in ordered.index]
+    return cluster_map(
+        ordered.to_numpy(float), rows, [str(name) for name in ordered.columns], "Clustered shifts"
+    )
 
 
 def scatter(

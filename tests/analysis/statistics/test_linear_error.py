@@ -100,7 +100,9 @@ def test_what_was_not_measured_and_who_is_alone_have_no_error():
 
 def test_limits_have_the_width_of_the_error_and_lie_around_the_shift():
     resampled = np.random.default_rng(0).normal(3.0, 2.0, size=(1, 4000))
-    low, high = calibrated_limits(resampled, np.array([0.5]), np.array([1.0]))
+    low, high = calibrated_limits(resampled, np.array([0.5]), np.array([1.0]), 10_000)
     np.testing.assert_allclose([low[0], high[0]], [0.5 - 1.96, 0.5 + 1.96], atol=0.12)
-    low, high = calibrated_limits(np.zeros((1, 50)), np.zeros(1), np.zeros(1))
+    few = calibrated_limits(resampled, np.array([0.5]), np.array([1.0]), 5)
+    assert few[0][0] < low[0] < high[0] < few[1][0]
+    low, high = calibrated_limits(np.zeros((1, 50)), np.zeros(1), np.zeros(1), 10)
     assert low[0] == high[0] == 0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_haiku.atlas.store import Atlas
 from napari_haiku.notices import SAME_PATIENT
@@ -14,7 +15,14 @@ from napari_haiku.viewer.biomarkers.map_layers import (
 )
 from napari_haiku.viewer.layers.layer_slots import layer_in_slot
 from napari_haiku.viewer.layers.side_by_side import side_by_side_of
-from napari_haiku.widgets.biomarkers.biomarkers_dock import BiomarkersDock
+from napari_haiku.viewer.layers.stacking import SEVERAL_SLOTS
+from napari_haiku.viewer.search.slide_beside import BESIDE
+from napari_haiku.widgets.biomarkers.biomarkers_dock import (
+    BLEND,
+    ONE,
+    SIDE_BY_SIDE,
+    BiomarkersDock,
+)
 
 
 @pytest.fixture
@@ -129,16 +137,44 @@ def test_search_narrows_the_table(predicted):
     assert predicted.table.shown == ["PanCK"]
 
 
+def press_segment(segments, label):
+    segments.buttons[label].click()
+
+
+def test_ticked_markers_stand_side_by_side_with_limits_of_their_own(predicted, viewer, workspace):
+    predicted.table.set_ticked("CD8", True)
+    assert predicted.arrange.isVisible()
+    assert predicted.arrange.choice == SIDE_BY_SIDE
+    first, second = (layer_in_slot(viewer, slot) for slot in SEVERAL_SLOTS[:2])
+    grid, result = workspace.encoding.grid, workspace.biomarkers
+    for layer, marker in ((first, "PanCK"), (second, "CD8")):
+        column = result.markers.index(marker)
+        shown_values = layer.data[grid.rows, grid.cols]
+        np.testing.assert_allclose(shown_values, result.shown()[:, column])
+        assert layer.colorbar.visible
+    assert first.contrast_limits != second.contrast_limits
+    assert viewer.canvas.grid.enabled
+    assert not shown(viewer, PREDICTED)
+    predicted.table.set_ticked("DAPI", True)
+    assert viewer.canvas.grid.shape == (1, 3)
+    predicted.table.set_ticked("DAPI", False)
+    predicted.table.set_ticked("CD8", False)
+    assert not predicted.arrange.isVisible()
+    assert layer_in_slot(viewer, SEVERAL_SLOTS[0]) is None
+    assert shown(viewer, PREDICTED)
+
+
 def test_ticked_markers_are_blended(predicted, viewer):
     predicted.table.set_ticked("CD8", True)
-    assert predicted.blend.isVisible()
-    predicted.blend.setChecked(True)
+    press_segment(predicted.arrange, BLEND)
     names = [layer.name for layer in viewer.layers if layer.visible]
     assert "PanCK predicted (yellow)" in names
     assert "CD8 predicted (cyan)" in names
     assert not shown(viewer, PREDICTED)
-    predicted.blend.setChecked(False)
+    assert not viewer.canvas.grid.enabled
+    press_segment(predicted.arrange, ONE)
     assert layer_in_slot(viewer, "marker blend 1") is None
+    assert shown(viewer, PREDICTED)
 
 
 def test_evidence_follows_the_ring(predicted, workspace):
@@ -149,9 +185,34 @@ def test_evidence_follows_the_ring(predicted, workspace):
     assert found.value == pytest.approx(float(workspace.biomarkers.values[40, column]))
     assert found.measured == pytest.approx(float(workspace.encoding.expression[40, 2]), rel=1e-5)
     assert len(found.neighbours) == 50
-    assert [tile.row for tile in predicted.evidence.tiles] == [n.row for n in found.neighbours[:5]]
+    assert predicted.evidence.rows == [n.row for n in found.neighbours[:5]]
     predicted.show_marker("CD8")
     assert predicted.evidence.evidence.marker == "CD8"
+
+
+def test_all_neighbours_can_be_seen_with_their_pictures(predicted, qtbot, workspace):
+    workspace.selection = 40
+    assert predicted.evidence.all_button.text() == "All 50..."
+    predicted.evidence.all_button.click()
+    found = predicted.evidence.evidence
+    assert predicted.evidence.rows == [n.row for n in found.neighbours]
+    tiles = predicted.evidence.tiles
+    qtbot.waitUntil(lambda: not tiles[49].picture.pixmap().isNull(), timeout=30_000)
+    assert not predicted.evidence.own.pixmap().isNull()
+    predicted.evidence.all_button.click()
+    assert len(predicted.evidence.rows) == 5
+
+
+def test_clicking_a_neighbour_opens_its_slide_beside(predicted, qtbot, viewer, workspace):
+    workspace.selection = 40
+    tile = predicted.evidence.tiles[0]
+    qtbot.mouseClick(tile, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: layer_in_slot(viewer, BESIDE) is not None, timeout=30_000)
+    pseudonym = workspace.atlas.pseudonym_of(tile.row)
+    assert layer_in_slot(viewer, BESIDE).name == f"{pseudonym} beside"
+    predicted.evidence_section.close_beside.click()
+    assert layer_in_slot(viewer, BESIDE) is None
+    assert not predicted.evidence_section.close_beside.isVisible()
 
 
 def test_evidence_names_patients_by_pseudonym_only(predicted, workspace):
@@ -215,6 +276,26 @@ def test_another_models_atlas_is_refused_in_one_sentence(dock, qtbot, workspace,
     qtbot.waitUntil(lambda: dock.strip.state == "failed", timeout=60_000)
     assert "made with another model" in dock.strip.text
     assert workspace.biomarkers is None
+
+
+def test_settings_and_markers_come_back_and_the_maps_with_them(
+    predicted, open_dock, qtbot, viewer, workspace
+):
+    predicted.table.set_ticked("CD8", True)
+    predicted.set_show("Measured")
+    predicted.settings.grey.setChecked(False)
+    predicted.neighbours.setValue(20)
+    state = predicted.session_state()
+    predicted.shut_down()
+    workspace.biomarkers = None
+    again = open_dock(BiomarkersDock)
+    with qtbot.waitSignal(again.finished, timeout=120_000):
+        again.restore_session(state)
+    assert workspace.biomarkers.request.k == 20
+    assert again.table.ticked == ["PanCK", "CD8"]
+    assert again.table.current == "PanCK"
+    assert again.settings.settings == predicted.settings.settings
+    assert layer_in_slot(viewer, SEVERAL_SLOTS[1]).name == "CD8 measured"
 
 
 def test_another_slide_takes_the_maps_away(predicted, viewer, workspace):

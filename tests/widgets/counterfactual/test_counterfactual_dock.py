@@ -9,6 +9,7 @@ from napari_haiku.notices import ASSOCIATION
 from napari_haiku.viewer.biomarkers.map_layers import OUTSIDE
 from napari_haiku.viewer.counterfactual.shift_layers import SHIFT
 from napari_haiku.viewer.layers.layer_slots import layer_in_slot
+from napari_haiku.viewer.layers.stacking import SEVERAL_SLOTS
 from napari_haiku.widgets.counterfactual.counterfactual_dock import CounterfactualDock
 from napari_haiku.widgets.counterfactual.edit_section import EditSection
 
@@ -198,3 +199,91 @@ def test_another_slide_takes_the_answer_away(answered, viewer, workspace):
     assert layer_in_slot(viewer, SHIFT) is None
     assert not answered.answer.isVisible()
     assert answered.edits == {}
+
+
+def test_who_answers_stands_side_by_side(answered, qtbot, workspace):
+    workspace.selection = 40
+    answered.show_marker("PanCK")
+    result, sides = workspace.counterfactual, answered.who.sides
+    assert [tile.row for tile in sides.baseline.tiles] == result.neighbours_before[40][:3].tolist()
+    assert [tile.row for tile in sides.edited.tiles] == result.neighbours_after[40][:3].tolist()
+    assert sides.sides.marker == "PanCK"
+    both = (sides.sides.baseline, sides.sides.edited)
+    # The shift is what the means of the two sides differ by, in other units.
+    means = [np.mean([one.value for one in side]) for side in both]
+    column = result.markers.index("PanCK")
+    assert sides.sides.shift == result.shift[40, column]
+    assert np.sign(means[1] - means[0]) == np.sign(sides.sides.shift)
+    atlas = workspace.atlas
+    for one in (*both[0], *both[1]):
+        assert one.carries == (atlas.record_of(one.row)["stage"] == "IV")
+    tile = sides.edited.tiles[0]
+    qtbot.waitUntil(lambda: not tile.picture.pixmap().isNull(), timeout=30_000)
+    qtbot.mouseClick(tile, Qt.MouseButton.LeftButton)
+    assert sides.told.text().startswith("P")
+    assert "patient " not in sides.told.text()
+
+
+def keep(dock):
+    dock.scenario_bar.keep.click()
+
+
+def test_kept_scenarios_come_back_without_asking_again(answered, press, workspace):
+    first = workspace.counterfactual
+    assert not answered.scenario_bar.compare.isEnabled()
+    keep(answered)
+    assert answered.scenario_bar.current == "Stage IV"
+    answered.set_field("stage", "I")
+    press(answered)
+    assert answered.scenario_bar.current is None
+    keep(answered)
+    box = answered.scenario_bar.names
+    assert [box.itemText(i) for i in range(box.count())] == ["Stage IV", "Stage I"]
+    box.setCurrentIndex(0)
+    box.activated.emit(0)
+    assert workspace.counterfactual is first
+    assert answered.edits == {"stage": "IV"}
+    assert answered.strip.text == ""
+    answered.scenario_bar.forget.click()
+    assert answered.keeping.scenarios.names == ["Stage I"]
+
+
+def test_scenarios_are_compared_side_by_side_with_the_same_limits(answered, press, viewer):
+    keep(answered)
+    answered.set_field("stage", "I")
+    press(answered)
+    answered.show_marker("PanCK")
+    answered.scenario_bar.compare.click()
+    layers = [layer_in_slot(viewer, slot) for slot in SEVERAL_SLOTS[:2]]
+    assert [layer.name for layer in layers] == ["PanCK shift: Stage IV", "PanCK shift: Stage I"]
+    assert layers[0].contrast_limits == layers[1].contrast_limits
+    largest = max(float(np.nanpercentile(np.abs(layer.data), 98)) for layer in layers)
+    assert layers[0].contrast_limits[1] <= 1.5 * largest
+    assert viewer.canvas.grid.enabled
+    assert layer_in_slot(viewer, SHIFT) is None
+    answered.scenario_bar.compare.click()
+    assert not viewer.canvas.grid.enabled
+    assert layer_in_slot(viewer, SHIFT).visible
+
+
+def test_other_settings_leave_the_edits_and_drop_their_answers(answered):
+    keep(answered)
+    answered.neighbours.setValue(10)
+    assert answered.keeping.scenarios.kept[0].maps is None
+    assert answered.keeping.scenarios.names == ["Stage IV"]
+
+
+def test_edits_and_scenarios_come_back_and_are_asked_again(answered, open_dock, qtbot, workspace):
+    keep(answered)
+    answered.neighbours.setValue(20)
+    answered.ask()
+    qtbot.waitUntil(lambda: answered.fresh_maps is not None, timeout=120_000)
+    state = answered.session_state()
+    answered.shut_down()
+    workspace.counterfactual = None
+    again = open_dock(CounterfactualDock)
+    with qtbot.waitSignal(again.finished, timeout=120_000):
+        again.restore_session(state)
+    assert workspace.counterfactual.edit.after == {"stage": "IV"}
+    assert workspace.counterfactual.provenance["neighbours"] == 20
+    assert again.scenario_bar.current == "Stage IV"

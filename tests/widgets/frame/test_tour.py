@@ -34,6 +34,8 @@ def tour(qtbot, viewer, seen):
 
     tour = Tour(viewer, window, raise_dock)
     tour.raised = raised
+    # The tour itself keeps no window alive.
+    tour.kept = window
     return tour
 
 

@@ -76,7 +76,7 @@ def resampled_mean(
     means = _mean_of_known(asking.patient_means(np.stack(of_slides)))
     pulled = _mean_of_known(asking.patient_means(np.stack(pulls)))
     error = error_of_pulls(np.moveaxis(pulled, -1, 0))
-    low, high = calibrated_limits(means, mean, error)
+    low, high = calibrated_limits(means, mean, error, len(patients))
     return np.where(np.isfinite(low), error, np.nan), low, high
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import stats
 
 from napari_haiku.analysis.statistics.linear_error import error_of_pulls, patient_pulls
 from napari_haiku.jobs import Job, Progress
@@ -74,7 +75,8 @@ class PatientBootstrap:
         level : float
             Nominal coverage of the shift repeated over atlases.
         """
-        return calibrated_limits(self.shifts, shift, error_of_pulls(self.pulls), level)
+        error = error_of_pulls(self.pulls)
+        return calibrated_limits(self.shifts, shift, error, len(self.pulls), level)
 
     def error(self, shift: NDArray[np.float64]) -> NDArray[np.float64]:
         """Estimate the standard error of each shift over atlases; NaN where `shift` is."""
@@ -87,6 +89,7 @@ def calibrated_limits(
     resampled: NDArray[np.float64],
     shift: NDArray[np.float64],
     error: NDArray[np.float64],
+    n_patients: int,
     level: float = 0.95,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Percentile limits whose width is brought to the standard error.
@@ -102,6 +105,9 @@ def calibrated_limits(
         Resampled shifts.
     shift, error : ndarray, shape (...)
         The shift itself and its standard error over atlases.
+    n_patients : int
+        Patients that the error was estimated from: few of them widen the limits
+        as they widen those of a mean (Student's t).
     level : float
         Nominal coverage.
 
@@ -116,7 +122,9 @@ def calibrated_limits(
     if known.any():
         centre[known] = np.nanmean(resampled[known], axis=-1)
         spread[known] = np.nanstd(resampled[known], axis=-1, ddof=1)
-    scale = np.where(spread > 0, error / np.where(spread > 0, spread, 1), 0)
+    tail = 0.5 + level / 2
+    few = stats.t.ppf(tail, max(1, n_patients - 1)) / stats.norm.ppf(tail)
+    scale = np.where(spread > 0, few * error / np.where(spread > 0, spread, 1), 0)
     return (
         np.where(known, shift + (low - centre) * scale, np.nan),
         np.where(known, shift + (high - centre) * scale, np.nan),

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# The last neighbours and the first that are none: what comes in when another goes. Fewer of them
-# would let the border's own scatter into the error.
-_BORDER_SHARE = 2
-_LEAST_BORDER = 3
+# The last neighbours and the first that are none: what comes in when another goes. Few of them
+# would let the border's own scatter into the error, many are no longer the border.
+_BORDER_SHARE = 4
+_LEAST_BORDER = 5
 
 
 def patient_pulls(

@@ -172,6 +172,20 @@ class MarkerMaps:
             wanted.append(self.outside)
         return wanted
 
+    def one_layer(self, marker: str, settings: MapSettings) -> MapLayer:
+        """Give the map asked for of one marker, without a veil, for a view among several."""
+        show = self.show_possible(marker, settings.show)
+        if show == "Difference":
+            difference = self.predicted(marker) - self.measured(marker)
+            return difference_layer(
+                self.grid, marker, self._spread_out(difference), shift_limit(difference)
+            )
+        measured = show == "Measured"
+        values = self._spread_out(self.measured(marker) if measured else self.predicted(marker))
+        return marker_layer(
+            self.grid, marker, values, self.limits(marker, settings), measured=measured
+        )
+
     def legend(self, marker: str, settings: MapSettings, *, stale: bool = False) -> Legend:
         """Give the legend that belongs to :meth:`layers`."""
         if self.show_possible(marker, settings.show) == "Difference":

@@ -10,7 +10,8 @@ from napari_haiku.viewer.layers.captions import caption
 from napari_haiku.viewer.layers.layer_slots import drop_layer
 from napari_haiku.viewer.layers.map_layer import show_map
 from napari_haiku.viewer.layers.one_map import show_only
-from napari_haiku.viewer.layers.side_by_side import side_by_side_of
+from napari_haiku.viewer.layers.several import drop_several, show_several
+from napari_haiku.viewer.layers.side_by_side import MOST_VIEWS, side_by_side_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,7 @@ class MarkerView:
 
     def show(self, maps: MarkerMaps, marker: str, settings: MapSettings) -> None:
         """Show one marker as the settings say, and nothing else."""
+        drop_several(self._viewer)
         for slot in BLEND_SLOTS:
             drop_layer(self._viewer, slot)
         wanted = maps.layers(marker, settings)
@@ -56,12 +58,22 @@ class MarkerView:
             [maps.on_every_patch(marker) for marker in chosen],
             [maps.limits(marker, settings) for marker in chosen],
         )
+        drop_several(self._viewer)
         for layer in layers:
             caption(show_map(self._viewer, layer), colour_bar=False)
         show_only(self._viewer, {layer.slot for layer in layers})
 
+    def several(self, maps: MarkerMaps, markers: Sequence[str], settings: MapSettings) -> None:
+        """Show up to six markers in linked views, each with its own colour bar."""
+        # A map of the same name would stand in the list and on the canvas twice.
+        for slot in (*BLEND_SLOTS, PREDICTED, MEASURED, DIFFERENCE):
+            drop_layer(self._viewer, slot)
+        layers = [maps.one_layer(marker, settings) for marker in list(markers)[:MOST_VIEWS]]
+        show_several(self._viewer, layers, maps.outside if settings.hatch else None)
+
     def remove(self) -> None:
         """Take the marker maps out of the viewer."""
         side_by_side_of(self._viewer).hide()
+        drop_several(self._viewer)
         for slot in (*MARKER_SLOTS, *BLEND_SLOTS):
             drop_layer(self._viewer, slot)

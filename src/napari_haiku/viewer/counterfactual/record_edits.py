@@ -133,6 +133,18 @@ class RecordEdits:
         self._push(edits)
         return True
 
+    def replace(self, edits: Mapping[str, str]) -> bool:
+        """Make the record read as an earlier edit did; False when it does already."""
+        wanted = {
+            field: value
+            for field, value in edits.items()
+            if self._baseline.get(field, NOT_RECORDED) != value
+        }
+        if wanted == self.edits:
+            return False
+        self._push(wanted)
+        return True
+
     def reset(self) -> bool:
         """Go back to the slide's record; this too can be undone."""
         if not self.edits:

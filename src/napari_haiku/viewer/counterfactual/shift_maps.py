@@ -22,6 +22,7 @@ from napari_haiku.viewer.layers.layer_slots import drop_layer
 from napari_haiku.viewer.layers.legend import SHIFT_UNIT, Legend, shift_legend
 from napari_haiku.viewer.layers.map_layer import show_map
 from napari_haiku.viewer.layers.one_map import show_only
+from napari_haiku.viewer.layers.several import drop_several
 
 if TYPE_CHECKING:
     import napari
@@ -70,23 +71,36 @@ class ShiftMaps:
         """Say what the map shows: ``CD163 shift, stage II to stage IV``."""
         return f"{marker} shift, {edit_words(self.result.edit.before, self.result.edit.after)}"
 
-    def layer(self, marker: str) -> MapLayer:
-        """Give the map of one marker."""
-        column = self._column(marker)
+    def layer(
+        self, marker: str, *, limit: float | None = None, scenario: str | None = None
+    ) -> MapLayer:
+        """Give the map of one marker.
+
+        Parameters
+        ----------
+        marker : str
+            One of :attr:`markers`.
+        limit : float, optional
+            Upper end of the symmetric limits; its own by default.
+        scenario : str, optional
+            Name of the edit; what was edited by default.
+        """
+        column = self.column(marker)
         every = np.full(len(self.grid), np.nan, np.float32)
         every[self.result.rows] = column
         return shift_layer(
             self.grid,
             marker,
             every,
-            shift_limit(column),
-            scenario=scenario_name(self.result.edit.after),
+            shift_limit(column) if limit is None else limit,
+            scenario=scenario_name(self.result.edit.after) if scenario is None else scenario,
             beyond_placebo=not self.result.no_more_than_placebo,
         )
 
-    def legend(self, marker: str, *, stale: bool = False) -> Legend:
+    def legend(self, marker: str, *, limit: float | None = None, stale: bool = False) -> Legend:
         """Give the legend of one marker's map."""
-        limit = shift_limit(self._column(marker))
+        if limit is None:
+            limit = shift_limit(self.column(marker))
         return shift_legend(f"{self.title(marker)}, {SHIFT_UNIT}", limit, stale=stale)
 
     def rows(self, niche: int) -> list[ShiftRow]:
@@ -120,13 +134,15 @@ class ShiftMaps:
             return None
         return min(rows, key=lambda row: (row.faint, -abs(row.shift), row.marker)).marker
 
-    def _column(self, marker: str) -> NDArray[Any]:
+    def column(self, marker: str) -> NDArray[Any]:
+        """Shift of one marker at each patch asked about, NaN where there is none."""
         column: NDArray[Any] = self._shown[:, self.result.markers.index(marker)]
         return column
 
 
 def show_shift(viewer: napari.Viewer, maps: ShiftMaps, marker: str) -> None:
     """Show the shift of one marker, with unknown tissue hatched, and nothing else."""
+    drop_several(viewer)
     layer = show_map(viewer, maps.layer(marker))
     caption(layer, colour_bar=True)
     show_map(viewer, maps.outside)
@@ -134,5 +150,6 @@ def show_shift(viewer: napari.Viewer, maps: ShiftMaps, marker: str) -> None:
 
 
 def remove_shift(viewer: napari.Viewer) -> None:
-    """Take the shift map out of the viewer."""
+    """Take the shift maps out of the viewer."""
+    drop_several(viewer)
     drop_layer(viewer, SHIFT)

@@ -68,6 +68,10 @@ class SideBySide:
         viewer = self._viewer()
         if viewer is None:
             return
+        # Here, because that module in turn asks this one to make room.
+        from napari_haiku.viewer.search.slide_beside import hide_beside
+
+        hide_beside(viewer)
         already = self.shown
         grid = viewer.canvas.grid
         if not already:

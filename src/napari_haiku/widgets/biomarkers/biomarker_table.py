@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QStyledItemDelegate,
     QTableWidget,
     QTableWidgetItem,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -73,7 +74,7 @@ class _AgreementBar(QStyledItemDelegate):
 
 
 class BiomarkerTable(QWidget):
-    """Find box, groups and table; one marker is current, up to three are ticked.
+    """Find box, groups and table; one marker is current, several may be ticked.
 
     Signals
     -------
@@ -97,6 +98,8 @@ class BiomarkerTable(QWidget):
         self.find_box.setPlaceholderText("Find a marker...")
         self.find_box.setToolTip("Type part of a name.")
         self.find_box.setClearButtonEnabled(True)
+        for button in self.find_box.findChildren(QToolButton):
+            button.setToolTip("Show all markers again.")
         self.find_box.textChanged.connect(lambda _text: self._fill())
         self.group = QComboBox()
         self.group.setToolTip("Show only the markers of one kind.")
@@ -168,6 +171,12 @@ class BiomarkerTable(QWidget):
         self._mark()
         self.marker_chosen.emit(marker)
 
+    def take(self, marker: str | None, ticked: Sequence[str]) -> None:
+        """Choose markers before they are on show; nobody is told."""
+        self._current = marker
+        self._ticked = list(ticked)
+        self._mark()
+
     def set_ticked(self, marker: str, ticked: bool) -> None:
         """Tick or untick a marker as if its box had been clicked."""
         if ticked == (marker in self._ticked):
@@ -189,6 +198,7 @@ class BiomarkerTable(QWidget):
         table.setAlternatingRowColors(True)
         table.setItemDelegateForColumn(AGREEMENT, _AgreementBar(table))
         table.setAccessibleName("Markers")
+        table.setToolTip("Click a marker to see its map; tick several to see them together.")
         heading = table.horizontalHeader()
         vertical = table.verticalHeader()
         if heading is not None and vertical is not None:

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFileDialog, QLabel, QSpinBox
-from superqt import QCollapsible
+from qtpy.QtWidgets import QFileDialog, QLabel
 
-from napari_haiku.errors import HaikuError
 from napari_haiku.markers import MARKER_GROUPS
-from napari_haiku.viewer.biomarkers.evidence import evidence_at
 from napari_haiku.viewer.biomarkers.marker_maps import MarkerMaps, atlas_sample
 from napari_haiku.viewer.biomarkers.marker_rows import marker_rows, not_measured_sentence
 from napari_haiku.viewer.biomarkers.marker_view import MarkerView
 from napari_haiku.viewer.search.query_layers import show_query
 from napari_haiku.viewer.search.regions import rows_inside
 from napari_haiku.widgets.biomarkers.biomarker_table import BiomarkerTable
-from napari_haiku.widgets.biomarkers.evidence import EvidencePanel
+from napari_haiku.widgets.biomarkers.biomarkers_session import bring_back, state_of
+from napari_haiku.widgets.biomarkers.evidence_section import EvidenceSection
 from napari_haiku.widgets.biomarkers.map_settings import MapSettingsForm
+from napari_haiku.widgets.biomarkers.predict_settings import PredictSettings
 from napari_haiku.widgets.frame.atlas_opening import free_name
 from napari_haiku.widgets.frame.dock import HaikuDock
 from napari_haiku.widgets.frame.legend_bar import LegendBar
 from napari_haiku.widgets.frame.navigation import NICHES
+from napari_haiku.widgets.frame.segments import Segments
 from napari_haiku.widgets.out.export_menu import attach_export_menu
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from napari_haiku.widgets.frame.dock import Need
 
 _PREDICT = "Predict"
+SIDE_BY_SIDE, BLEND, ONE = "Side by side", "Blend", "One map"
 _NEXT = "Find niches \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
 
 
@@ -64,23 +65,32 @@ class BiomarkersDock(HaikuDock):
         self._heading("Markers", "r with measured")
         self.table = BiomarkerTable()
         self.body.addWidget(self.table)
-        self.blend = QCheckBox("Blend the ticked markers")
-        self.blend.setToolTip("Up to three markers in yellow, cyan, magenta.")
-        self.blend.hide()
-        self.body.addWidget(self.blend)
+        self.arrange = Segments(
+            {
+                SIDE_BY_SIDE: "Up to six ticked markers, each in its own view; they zoom together.",
+                BLEND: "Up to three ticked markers over each other in yellow, cyan, magenta.",
+                ONE: "Only the marker whose row is selected.",
+            }
+        )
+        self.arrange.setAccessibleName("Arrange the ticked markers")
+        self.arrange.hide()
+        self.body.addWidget(self.arrange)
         self.settings = MapSettingsForm()
         self.body.addWidget(self.settings)
         self.legend = LegendBar()
         self.body.addWidget(self.legend)
-        self._heading("Evidence at the ringed patch", "click tissue")
-        self.evidence = EvidencePanel()
-        self.body.addWidget(self.evidence)
+        self.evidence_section = EvidenceSection(self)
+        self.evidence = self.evidence_section.panel
+        self.body.addWidget(self.evidence_section)
         self.notes: dict[str, QLabel] = {}
         for key in ("same patient", "seen", "outside"):
             self.notes[key] = self.note(look="caution" if key != "outside" else "secondary")
             self.notes[key].hide()
             self.body.addWidget(self.notes[key])
-        self._build_more()
+        more = PredictSettings()
+        self.neighbours, self.record_share = more.neighbours, more.record_share
+        more.changed.connect(self._on_request_changed)
+        self.body.addWidget(more)
         self.body.addStretch(1)
         self.export_button = self.add_secondary(
             "Export...", self.choose_export, tooltip="Tables and maps (OME-Zarr) into a new folder."
@@ -91,9 +101,8 @@ class BiomarkersDock(HaikuDock):
         self.run_button = self.primary
         self.table.marker_chosen.connect(self._on_marker)
         self.table.ticks_changed.connect(self._on_ticks)
-        self.blend.toggled.connect(lambda _on: self._draw())
+        self.arrange.chosen.connect(lambda _how: self._draw())
         self.settings.changed.connect(self._draw)
-        self.evidence.neighbour_clicked.connect(self._tell_neighbour)
         self.follow(self.workspace.events.biomarkers, self._on_result)
         self.follow(self.workspace.events.selection, self._on_selection)
         self.follow(self.workspace.events.within_patient_um, self._on_request_changed)
@@ -107,6 +116,7 @@ class BiomarkersDock(HaikuDock):
 
     def set_show(self, show: Show) -> None:
         """Choose which maps to show as if the button had been pressed."""
+        self.settings.chosen_by_hand = True
         self.settings.want(show)
         self._draw()
 
@@ -180,6 +190,7 @@ class BiomarkersDock(HaikuDock):
             self._maps = None
             self.legend.show_legend(None)
             self.evidence.clear()
+            self.arrange.hide()
             for note in self.notes.values():
                 note.hide()
             self._view.remove()
@@ -205,7 +216,7 @@ class BiomarkersDock(HaikuDock):
         rows = marker_rows(result.markers, result.pearson_r, predictable=maps.predictable())
         self.table.show_rows(rows, MARKER_GROUPS)
         self._show_limits()
-        if any(row.measured for row in rows) and self.settings.settings.show == "Predicted":
+        if any(row.measured for row in rows) and not self.settings.chosen_by_hand:
             self.settings.want("Both")
 
     def _show_limits(self) -> None:
@@ -259,9 +270,7 @@ class BiomarkersDock(HaikuDock):
         self._draw()
 
     def _on_ticks(self) -> None:
-        self.blend.setVisible(len(self.table.ticked) > 1)
-        if self.blend.isChecked():
-            self._draw()
+        self._draw()
 
     def _draw(self) -> None:
         maps, marker = self._maps, self.table.current
@@ -271,16 +280,25 @@ class BiomarkersDock(HaikuDock):
         self.settings.offer(measured=maps.has_measured(marker))
         if settings.rule != "fixed":
             self.settings.propose_fixed(maps.limits(marker, settings))
-        ticked = [name for name in self.table.ticked if name in maps.predictable()]
-        if self.blend.isChecked() and len(ticked) > 1:
+        possible = maps.predictable()
+        ticked = [name for name in self.table.ticked if name in possible]
+        how = self.arrange.choice if len(ticked) > 1 else ONE
+        self.arrange.setVisible(len(ticked) > 1)
+        self.evidence_section.close_other()
+        if how == BLEND:
             # Each blended layer is named with its colour on the canvas.
             self._view.blend(maps, ticked, settings)
+            self.legend.show_legend(None)
+        elif how == SIDE_BY_SIDE:
+            # Each view carries its own colour bar.
+            self._view.several(maps, ticked, settings)
             self.legend.show_legend(None)
         else:
             self._view.show(maps, marker, settings)
             self.legend.show_legend(maps.legend(marker, settings, stale=self._stale))
         self._show_limits()
         self._show_evidence()
+        self.session_changed()
 
     def _on_selection(self, patch: int | None) -> None:
         encoding = self.workspace.encoding
@@ -290,26 +308,18 @@ class BiomarkersDock(HaikuDock):
         self._show_evidence()
 
     def _show_evidence(self) -> None:
-        maps, encoding, atlas = self._maps, self.workspace.encoding, self._atlas_of_result
-        patch, marker = self.workspace.selection, self.table.current
-        if maps is None or encoding is None or atlas is None or patch is None or marker is None:
-            self.evidence.clear()
-            return
+        result = None if self._maps is None else self._maps.result
+        self.evidence_section.show_patch(result, self._atlas_of_result, self.table.current)
 
-        def thumbnail_of(row: int) -> NDArray[np.uint8] | None:
-            try:
-                return atlas.thumbnail(row)
-            except HaikuError:
-                return None
+    # -- what is kept between two visits ---
 
-        found = evidence_at(maps.result, atlas, patch, marker)
-        self.evidence.show_evidence(found, encoding.thumbnail(patch), thumbnail_of)
+    def session_state(self) -> dict[str, Any]:
+        """Give settings and markers."""
+        return state_of(self)
 
-    def _tell_neighbour(self, row: int) -> None:
-        if self._atlas_of_result is not None:
-            record = self._atlas_of_result.record_of(row)
-            words = ", ".join(f"{field.replace('_', ' ')} {text}" for field, text in record.items())
-            self.evidence.tell(f"{self._atlas_of_result.pseudonym_of(row)}: {words or 'no record'}")
+    def restore_session(self, state: dict[str, Any]) -> None:
+        """Bring settings and markers back, and predict again."""
+        bring_back(self, state)
 
     # -- state of the result ---
 
@@ -348,27 +358,6 @@ class BiomarkersDock(HaikuDock):
         label = self.note(beside)
         label.setWordWrap(False)
         self.heading(text, label)
-
-    def _build_more(self) -> None:
-        more = QCollapsible("More")
-        self.neighbours = QSpinBox()
-        self.neighbours.setRange(1, 500)
-        self.neighbours.setValue(50)
-        self.neighbours.setSuffix(" neighbours")
-        self.neighbours.setKeyboardTracking(False)
-        self.neighbours.setToolTip("How many atlas patches each value is read from.")
-        self.record_share = QDoubleSpinBox()
-        self.record_share.setRange(0.0, 1.0)
-        self.record_share.setSingleStep(0.05)
-        self.record_share.setValue(0.2)
-        self.record_share.setPrefix("record counts ")
-        self.record_share.setKeyboardTracking(False)
-        self.record_share.setToolTip("Share of the record in the question; H&E has the rest.")
-        more.addWidget(self.neighbours)
-        more.addWidget(self.record_share)
-        self.body.addWidget(more)
-        for box in (self.neighbours, self.record_share):
-            box.valueChanged.connect(self._on_request_changed)
 
 
 def _predict(encoding: Encoding, atlas: Atlas, request: BiomarkerRequest) -> Job[MarkerMaps]:

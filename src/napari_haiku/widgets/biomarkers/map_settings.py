@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
@@ -21,6 +21,8 @@ from napari_haiku.viewer.biomarkers.marker_maps import MapSettings
 from napari_haiku.widgets.frame.segments import Segments
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from napari_haiku.viewer.biomarkers.marker_limits import LimitsRule
     from napari_haiku.viewer.biomarkers.marker_maps import Show
 
@@ -48,6 +50,8 @@ class MapSettingsForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._wanted: Show = "Predicted"
+        # Until somebody chooses, measured slides show both maps by themselves.
+        self.chosen_by_hand = False
         self.show_choice = Segments(_SHOWS)
         self.rule = QComboBox()
         self.rule.addItems(list(_RULES))
@@ -96,6 +100,37 @@ class MapSettingsForm(QWidget):
             hatch=self.hatch.isChecked(),
         )
 
+    def state(self) -> dict[str, Any]:
+        """Give what is to be kept between two visits."""
+        return {
+            "show": self._wanted if self.chosen_by_hand else None,
+            "limits": self.rule.currentText(),
+            "fixed": [self.low.value(), self.high.value()],
+            "same": self.same.isChecked(),
+            "grey": self.grey.isChecked(),
+            "hatch": self.hatch.isChecked(),
+        }
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """Take back what :meth:`state` gave; emits nothing."""
+        blocked = (self.rule, self.low, self.high, self.same, self.grey, self.hatch)
+        for control in blocked:
+            control.blockSignals(True)
+        for show in _SHOWS:
+            if show == state.get("show"):
+                self._wanted, self.chosen_by_hand = show, True
+        place = self.rule.findText(str(state.get("limits", "")))
+        if place >= 0:
+            self.rule.setCurrentIndex(place)
+        low, high = state.get("fixed") or (self.low.value(), self.high.value())
+        self.low.setValue(float(low))
+        self.high.setValue(float(high))
+        for check, key in ((self.same, "same"), (self.grey, "grey"), (self.hatch, "hatch")):
+            check.setChecked(bool(state.get(key, check.isChecked())))
+        for control in blocked:
+            control.blockSignals(False)
+        self._show_rule()
+
     def want(self, show: Show) -> None:
         """Choose which maps are shown; markers without a measurement show the prediction."""
         self._wanted = show
@@ -135,14 +170,17 @@ class MapSettingsForm(QWidget):
     def _on_show(self, label: str) -> None:
         for show in _SHOWS:
             if show == label:
-                self._wanted = show
+                self._wanted, self.chosen_by_hand = show, True
         self.changed.emit()
 
     def _on_rule(self) -> None:
+        self._show_rule()
+        self.changed.emit()
+
+    def _show_rule(self) -> None:
         fixed = _RULES[self.rule.currentText()] == "fixed"
         self._fixed.setVisible(fixed)
         self.same.setEnabled(not fixed)
-        self.changed.emit()
 
 
 def _line(text: str, *widgets: QWidget) -> QHBoxLayout:

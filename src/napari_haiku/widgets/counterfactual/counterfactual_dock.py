@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QFrame, QLabel, QSpinBox, QVBoxLayout
-from superqt import QCollapsible
+from qtpy.QtWidgets import QFileDialog
 
 from napari_haiku.notices import ASSOCIATION
 from napari_haiku.viewer.counterfactual.shift_maps import ShiftMaps, remove_shift, show_shift
 from napari_haiku.viewer.search.regions import rows_inside
+from napari_haiku.widgets.counterfactual import asking
+from napari_haiku.widgets.counterfactual.ask_settings import AskSettings
+from napari_haiku.widgets.counterfactual.counterfactual_session import bring_back, state_of
 from napari_haiku.widgets.counterfactual.edit_section import EditSection
+from napari_haiku.widgets.counterfactual.keeping import Keeping
+from napari_haiku.widgets.counterfactual.notice_frame import NoticeFrame
+from napari_haiku.widgets.counterfactual.scenario_bar import ScenarioBar
 from napari_haiku.widgets.counterfactual.shift_answer import ShiftAnswer
+from napari_haiku.widgets.counterfactual.sides_section import SidesSection
 from napari_haiku.widgets.counterfactual.support_gauge import SupportGauge
 from napari_haiku.widgets.frame.atlas_opening import free_name
 from napari_haiku.widgets.frame.dock import HaikuDock
@@ -23,9 +30,7 @@ if TYPE_CHECKING:
     from napari_haiku.analysis.counterfactual.counterfactual import CounterfactualRequest
     from napari_haiku.analysis.counterfactual.counterfactual_result import CounterfactualResult
     from napari_haiku.analysis.niches.niches import NicheResult
-    from napari_haiku.atlas.store import Atlas
     from napari_haiku.encoding.store import Encoding
-    from napari_haiku.jobs import Job
     from napari_haiku.model.base import TissueModel
     from napari_haiku.widgets.frame.dock import Need
 
@@ -55,11 +60,15 @@ class CounterfactualDock(HaikuDock):
         self._last_run_s: float | None = None
         self._shown_for: tuple[object, object] = (None, None)
         self.region_um: tuple[float, float, float, float] | None = None
+        # After a restart: the niches that the question is about are still on their way.
+        self.waits_for_niches = False
         self._rerun = QTimer(self)
         self._rerun.setSingleShot(True)
         self._rerun.setInterval(_DEBOUNCE_MS)
         self._rerun.timeout.connect(self.ask)
-        self._build_notice()
+        notice = NoticeFrame(ASSOCIATION)
+        self.notice = notice.label
+        self.body.addWidget(notice)
         self.edit = EditSection()
         self.edit.edited.connect(self._on_edited)
         self.body.addWidget(self.edit)
@@ -67,15 +76,29 @@ class CounterfactualDock(HaikuDock):
         self.row("Support", self.gauge)
         self.support_text = self.note()
         self.body.addWidget(self.support_text)
+        self.scenario_bar = ScenarioBar()
+        self.body.addWidget(self.scenario_bar)
         self.answer = ShiftAnswer()
         self.answer.marker_chosen.connect(self.show_marker)
         self.body.addWidget(self.answer)
-        self._build_more()
+        self.who = SidesSection(self)
+        self.body.addWidget(self.who)
+        self.settings = AskSettings()
+        self.settings.changed.connect(self._on_settings)
+        self.body.addWidget(self.settings)
+        self.live, self.neighbours, self.seed = (
+            self.settings.live,
+            self.settings.neighbours,
+            self.settings.seed,
+        )
         self.body.addStretch(1)
+        self.keeping = Keeping(self, self.scenario_bar, self.edit)
         self.run_button = self.primary
         self.follow(self.workspace.events.counterfactual, self._on_result)
-        self.follow(self.workspace.events.niches, self._on_inputs_changed)
+        self.follow(self.workspace.events.niches, self._on_niches)
+        self.follow(self.workspace.events.selection, self._show_sides)
         self.follow(self.workspace.events.within_patient_um, self._on_inputs_changed)
+        self._show_sides()
 
     # -- what tests, the journey and other code may ask for ---
 
@@ -104,14 +127,37 @@ class CounterfactualDock(HaikuDock):
         """Show the markers of another niche."""
         self.answer.set_niche(niche)
 
+    @property
+    def fresh_maps(self) -> ShiftMaps | None:
+        """The answer on show; None where something changed since."""
+        return None if self._stale else self.answer.maps
+
+    def show_answer(self, maps: ShiftMaps) -> None:
+        """Show an answer that was given before."""
+        self._rerun.stop()
+        self._pending = maps
+        if self.workspace.counterfactual is maps.result:
+            self._on_result(maps.result)
+        else:
+            self.workspace.counterfactual = maps.result
+
+    def show_again(self) -> None:
+        """Draw the map in view anew."""
+        if self.answer.chart.chosen is not None:
+            self.show_marker(self.answer.chart.chosen)
+
     def show_marker(self, marker: str) -> None:
         """Show the shift map of a marker; one without any shift is ignored."""
         maps = self.answer.maps
         if maps is None or marker not in maps.markers:
             return
         self.workspace.marker = marker
-        self.answer.mark(marker, stale=self._stale)
-        show_shift(self.viewer, maps, marker)
+        limit = self.keeping.show_compared(maps, marker)
+        self.answer.mark(marker, stale=self._stale, limit=limit)
+        if limit is None:
+            show_shift(self.viewer, maps, marker)
+        self._show_sides()
+        self.session_changed()
 
     def ask(self) -> None:
         """Ask what would shift under the edited record."""
@@ -122,7 +168,9 @@ class CounterfactualDock(HaikuDock):
         self.strip.clear()
         started = time.monotonic()
         self.run(
-            _ask(encoding, atlas, self.workspace.model, self.request(), self.workspace.niches),
+            asking.ask(
+                encoding, atlas, self.workspace.model, self.request(), self.workspace.niches
+            ),
             lambda found: self._on_answer(*found, encoding, time.monotonic() - started),
             "Comparing",
         )
@@ -144,7 +192,7 @@ class CounterfactualDock(HaikuDock):
 
     def press_primary(self) -> None:
         """Ask, or write the report once the answer is there."""
-        if self._fresh():
+        if self.fresh_maps is not None:
             self.choose_report()
         else:
             self.ask()
@@ -163,7 +211,7 @@ class CounterfactualDock(HaikuDock):
         target = free_name(folder, f"{encoding.path.stem}.counterfactual")
         result = maps.result
         self.run(
-            lambda: _write_report(target, result, atlas),
+            lambda: asking.write_report(target, result, atlas),
             self._on_written,
             "Writing the report",
             lane="export",
@@ -179,7 +227,8 @@ class CounterfactualDock(HaikuDock):
             self._shown_for = (encoding, atlas)
             if not same_slide:
                 self.edit.start_from({} if encoding is None else encoding.record)
-            self.edit.show_fields(_values(encoding, atlas))
+                self.keeping.forget_all()
+            self.edit.show_fields(asking.values_of(encoding, atlas))
             self._show_count()
             self._on_inputs_changed()
         self._refresh_primary()
@@ -202,6 +251,8 @@ class CounterfactualDock(HaikuDock):
         if result is None or encoding is None:
             self._pending = None
             self.answer.clear()
+            self.keeping.refresh()
+            self._show_sides()
             remove_shift(self.viewer)
             self._show_count()
             self._refresh_primary()
@@ -212,6 +263,7 @@ class CounterfactualDock(HaikuDock):
         self._pending = None
         self.edit.fold(True)
         self.answer.show_maps(maps)
+        self.keeping.refresh()
         self._show_support(result)
         self._refresh_primary()
         marker = self.answer.marker_for(self.workspace.marker)
@@ -222,10 +274,31 @@ class CounterfactualDock(HaikuDock):
     def _on_inputs_changed(self, *_: object) -> None:
         if self.answer.maps is not None:
             self._set_stale(True)
+        self.keeping.forget_answers()
+
+    def _on_settings(self) -> None:
+        self._on_inputs_changed()
+        self.session_changed()
+
+    def _on_niches(self, niches: NicheResult | None) -> None:
+        maps = self.answer.maps
+        if niches is not None and self.waits_for_niches:
+            self.waits_for_niches = False
+            self.ask()
+            return
+        if niches is not None and maps is not None:
+            now = np.asarray(niches.labels[0])[maps.result.rows]
+            if np.array_equal(now, maps.result.niches.labels):
+                # Only names changed: the answer stands.
+                self.answer.name_niches(niches.names)
+                return
+        self._on_inputs_changed()
 
     def _on_edited(self) -> None:
+        self.session_changed()
         maps = self.answer.maps
         if maps is None:
+            self.keeping.refresh()
             self._show_count()
             self._refresh_primary()
         else:
@@ -235,6 +308,19 @@ class CounterfactualDock(HaikuDock):
             self._rerun.start()
         else:
             self._rerun.stop()
+
+    def _show_sides(self, *_: object) -> None:
+        self.who.show_patch(self.answer.maps, self.answer.chart.chosen)
+
+    # -- what is kept between two visits ---
+
+    def session_state(self) -> dict[str, Any]:
+        """Edits, scenarios and settings."""
+        return state_of(self)
+
+    def restore_session(self, state: dict[str, Any]) -> None:
+        """Bring edits, scenarios and settings back, and ask again."""
+        bring_back(self, state)
 
     # -- what is said ---
 
@@ -262,6 +348,7 @@ class CounterfactualDock(HaikuDock):
         if maps is None:
             return
         self._stale = stale
+        self.keeping.refresh()
         if stale:
             self.mark_stale(self.ask)
             self._show_count()
@@ -272,11 +359,8 @@ class CounterfactualDock(HaikuDock):
         if self.answer.chart.chosen is not None:
             self.answer.mark(self.answer.chart.chosen, stale=stale)
 
-    def _fresh(self) -> bool:
-        return self.answer.maps is not None and not self._stale
-
     def _refresh_primary(self) -> None:
-        done = self._fresh()
+        done = self.fresh_maps is not None
         self.set_primary(
             _REPORT if done else _SHOW,
             enabled=self.missing() is None and (done or bool(self.edits)),
@@ -288,71 +372,3 @@ class CounterfactualDock(HaikuDock):
     def _on_written(self, target: Path) -> None:
         self.workspace.saved = target
         self.strip.say("done", f"Report written to {target.name}.")
-
-    # -- layout ---
-
-    def _build_notice(self) -> None:
-        frame = QFrame()
-        frame.setProperty("haiku", "strip")
-        frame.setProperty("state", "caution")
-        row = QVBoxLayout(frame)
-        row.setContentsMargins(8, 5, 8, 5)
-        self.notice = QLabel(ASSOCIATION)
-        self.notice.setWordWrap(True)
-        row.addWidget(self.notice)
-        self.body.addWidget(frame)
-
-    def _build_more(self) -> None:
-        more = QCollapsible("More")
-        self.live = QCheckBox("Show when I change a field")
-        self.live.setChecked(True)
-        self.live.setToolTip("Off: waits for Show shift. It also waits where an answer takes 5 s.")
-        self.neighbours = QSpinBox()
-        self.neighbours.setRange(1, 500)
-        self.neighbours.setValue(50)
-        self.neighbours.setSuffix(" neighbours")
-        self.neighbours.setToolTip("How many atlas patches each value is read from.")
-        self.seed = QSpinBox()
-        self.seed.setRange(0, 999_999)
-        self.seed.setPrefix("seed ")
-        self.seed.setToolTip("The same seed gives the same intervals.")
-        more.addWidget(self.live)
-        for box in (self.neighbours, self.seed):
-            box.setKeyboardTracking(False)
-            box.valueChanged.connect(self._on_inputs_changed)
-            more.addWidget(box)
-        self.body.addWidget(more)
-
-
-def _values(encoding: Encoding | None, atlas: Atlas | None) -> dict[str, dict[str, int]]:
-    if encoding is None or atlas is None:
-        return {}
-    shared = [field for field in encoding.record if field in atlas.fields]
-    return {field: atlas.values_of(field) for field in shared}
-
-
-def _ask(
-    encoding: Encoding,
-    atlas: Atlas,
-    model: TissueModel | None,
-    request: CounterfactualRequest,
-    niches: NicheResult | None,
-) -> Job[tuple[ShiftMaps, TissueModel]]:
-    from napari_haiku.analysis.counterfactual.counterfactual import run_counterfactual
-    from napari_haiku.model.loading import load_model
-
-    if model is None:
-        model = load_model("default")
-    result = yield from run_counterfactual(encoding, atlas, model, request, niches)
-    maps = ShiftMaps(encoding.grid, result)
-    # Hatching a large slide takes a while: do it here, off the main thread.
-    _ = maps.outside
-    return maps, model
-
-
-def _write_report(target: Path, result: CounterfactualResult, atlas: Atlas) -> Path:
-    from napari_haiku.export.report import write_counterfactual_report
-
-    result.save(target)
-    write_counterfactual_report(target / "report.html", result, atlas)
-    return target

@@ -92,6 +92,10 @@ class EditSection(QWidget):
         """Choose a value of a field."""
         self._after(self.record.set(field, value))
 
+    def set_edits(self, edits: Mapping[str, str]) -> None:
+        """Make the record read as an earlier edit did, in one step."""
+        self._after(self.record.replace(edits))
+
     def undo(self) -> None:
         """Take the last edit back."""
         self._after(self.record.undo())

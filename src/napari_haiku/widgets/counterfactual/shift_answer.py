@@ -8,14 +8,19 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
+from napari_haiku.viewer.counterfactual.placebo_words import (
+    placebo_name,
+    whole_edit_caution,
+    whole_edit_sentence,
+)
 from napari_haiku.widgets.counterfactual.shift_chart import ShiftChart
 from napari_haiku.widgets.frame.heat_map import HeatMap
 from napari_haiku.widgets.frame.legend_bar import LegendBar
 
 if TYPE_CHECKING:
-    from napari_haiku.viewer.counterfactual.shift_maps import ShiftMaps
+    from collections.abc import Mapping
 
-NO_MORE_THAN_PLACEBO = "This edit moved the result no more than irrelevant text does."
+    from napari_haiku.viewer.counterfactual.shift_maps import ShiftMaps
 
 
 class ShiftAnswer(QWidget):
@@ -33,6 +38,7 @@ class ShiftAnswer(QWidget):
         super().__init__(parent)
         self._maps: ShiftMaps | None = None
         self.cautions = _label("caution")
+        self.key = _label("secondary")
         self.niche = QComboBox()
         self.niche.setToolTip("Which niche the markers below are of.")
         self.niche.setAccessibleName("Niche")
@@ -55,11 +61,14 @@ class ShiftAnswer(QWidget):
         """Show another answer; the niche stays where it is among the new ones."""
         self._maps = maps
         result = maps.result
-        cautions = [NO_MORE_THAN_PLACEBO] if result.no_more_than_placebo else []
-        cautions += [result.label] if result.label else []
-        self.cautions.setText(" ".join(cautions))
+        cautions = " ".join(said for said in (whole_edit_caution(result), result.label) if said)
+        self.cautions.setText(cautions)
         self.cautions.setVisible(bool(cautions))
-        self.remarks.setText(" ".join([result.inference, *result.notes]))
+        said = [whole_edit_sentence(result), result.inference, *result.notes]
+        self.remarks.setText(" ".join(part for part in said if part))
+        placebo = placebo_name(weak=result.weak_placebo)
+        self.chart.placebo = placebo
+        self.key.setText(f"Dot: shift. Line: 95 % interval. Grey band: what {placebo} does.")
         current = self.niche.currentData()
         with signals_blocked(self.niche):
             self.niche.clear()
@@ -70,9 +79,18 @@ class ShiftAnswer(QWidget):
         self._show_niche()
         self.show()
 
+    def name_niches(self, names: Mapping[int, str]) -> None:
+        """Call the niches by other names; nothing else changed."""
+        for place in range(self.niche.count()):
+            number = self.niche.itemData(place)
+            self.niche.setItemText(place, names.get(number, self.niche.itemText(place)))
+        self.cells.names.update({n: name for n, name in names.items() if n in self.cells.names})
+        self.cells.update()
+
     def clear(self) -> None:
         """Show nothing."""
         self._maps = None
+        self.chart.choose(None)
         self.legend.show_legend(None)
         self.hide()
 
@@ -85,13 +103,13 @@ class ShiftAnswer(QWidget):
         niche = self.niche.currentData()
         return None if niche is None else self._maps.strongest(niche)
 
-    def mark(self, marker: str, *, stale: bool) -> None:
-        """Mark the marker whose map is on the canvas."""
+    def mark(self, marker: str, *, stale: bool, limit: float | None = None) -> None:
+        """Mark the marker whose map is on the canvas; `limit` where several maps share one."""
         if self._maps is None:
             return
         self.chart.choose(marker)
         self.cells.choose(self.niche.currentData(), marker)
-        self.legend.show_legend(self._maps.legend(marker, stale=stale))
+        self.legend.show_legend(self._maps.legend(marker, limit=limit, stale=stale))
 
     def set_niche(self, niche: int) -> None:
         """Show the markers of another niche."""
@@ -119,8 +137,7 @@ class ShiftAnswer(QWidget):
         head.addWidget(_label("heading", "Shift, SD of the atlas, in", wrap=False))
         head.addWidget(self.niche, 1)
         column.addLayout(head)
-        key = "Dot: shift. Line: 95 % interval. Grey band: what irrelevant text does."
-        column.addWidget(_label("secondary", key))
+        column.addWidget(self.key)
         column.addWidget(self.chart)
         column.addWidget(_label("heading", "All niches"))
         key = "White dot: supported. Faint: within placebo. Click a cell to see its map."

@@ -9,6 +9,7 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPalette, QPen
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from napari_haiku.viewer.counterfactual.placebo_words import IRRELEVANT_TEXT
 from napari_haiku.viewer.counterfactual.shift_rows import axis_limit, decimals_for
 from napari_haiku.viewer.layers.legend import shift_text
 
@@ -34,6 +35,10 @@ class ShiftChart(QWidget):
         super().__init__(parent)
         self.rows: list[ShiftRow] = []
         self.chosen: str | None = None
+        self.placebo = IRRELEVANT_TEXT
+        self.setToolTip(
+            "Faint rows lie inside what text without meaning does. Click a row to map it."
+        )
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
@@ -78,7 +83,7 @@ class ShiftChart(QWidget):
         if row is None:
             QToolTip.hideText()
             return
-        QToolTip.showText(event.globalPosition().toPoint(), row_hint(row), self)
+        QToolTip.showText(event.globalPosition().toPoint(), row_hint(row, self.placebo), self)
 
     def paintEvent(self, event: Any) -> None:
         """Paint rows and axis."""
@@ -152,7 +157,7 @@ class ShiftChart(QWidget):
         return self.rows[index] if 0 <= index < len(self.rows) else None
 
 
-def row_hint(row: ShiftRow) -> str:
+def row_hint(row: ShiftRow, placebo: str = IRRELEVANT_TEXT) -> str:
     """Say a row's numbers in a line."""
     if not row.estimable:
         return f"{row.marker}: not estimable"
@@ -161,7 +166,7 @@ def row_hint(row: ShiftRow) -> str:
         low, high = (shift_text(value) for value in (row.low, row.high))
         parts.append(f"95 % interval {low} to {high}")
     if row.faint:
-        parts.append("irrelevant text moves it as much")
+        parts.append(f"{placebo} moves it as much")
     if row.supported:
         parts.append("supported by the atlas contrast")
     return ", ".join(parts)

@@ -96,7 +96,6 @@ class Tour(QObject):
         super().__init__(window)
         self._events = workspace_of(viewer).events
         self._theme = str(viewer.theme)
-        self._window = window
         self._raise_dock = raise_dock
         self._beside: QWidget | None = None
         self._step = 0
@@ -105,6 +104,12 @@ class Tour(QObject):
         self.bubble = Bubble(window)
         self.bubble.next_button.clicked.connect(lambda _checked=False: self.go_on())
         self.bubble.skip_button.clicked.connect(lambda _checked=False: self.end())
+
+    @property
+    def _window(self) -> QWidget | None:
+        # Asked for and not held: it would keep the closed window alive.
+        window = self.parent()
+        return window if isinstance(window, QWidget) else None
 
     @property
     def running(self) -> bool:
@@ -119,7 +124,8 @@ class Tour(QObject):
 
     def start(self) -> None:
         """Show the first bubble."""
-        self._window.installEventFilter(self)
+        if self._window is not None:
+            self._window.installEventFilter(self)
         self._show(0)
 
     def go_on(self) -> None:
@@ -142,7 +148,9 @@ class Tour(QObject):
     def leave(self) -> None:
         """Take the bubble away."""
         self._unfollow()
-        self._window.removeEventFilter(self)
+        self._beside = None
+        if self._window is not None:
+            self._window.removeEventFilter(self)
         self.bubble.hide()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
@@ -180,16 +188,14 @@ class Tour(QObject):
             self._signal = None
 
     def _place(self) -> None:
-        dock = self._beside
-        if dock is None or not self.running:
+        dock, window = self._beside, self._window
+        if dock is None or window is None or not self.running:
             return
         self.bubble.adjustSize()
-        corner = dock.mapTo(self._window, QPoint(0, 0))
+        corner = dock.mapTo(window, QPoint(0, 0))
         x = corner.x() - self.bubble.width() - _GAP
         if x < 0:
-            x = min(
-                corner.x() + dock.width() + _GAP, self._window.width() - self.bubble.width() - _GAP
-            )
+            x = min(corner.x() + dock.width() + _GAP, window.width() - self.bubble.width() - _GAP)
         self.bubble.move(x, corner.y() + min(120, dock.height() // 4))
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_haiku.widgets.frame.dock import HaikuDock
 
 _CARD_PX = 64
+FEWEST = 10
 NOT_YET = "Find niches first: patches that look alike will lie close together here."
 DRAWING = "The map is being drawn; niches can be used meanwhile."
 NO_MAP = "No map: too few patches, or it was stopped."
@@ -134,6 +135,9 @@ class MapSection(QWidget):
         """
         encoding = self._encoding
         if encoding is None or (modality == self._modality and self.points is not None):
+            return
+        if encoding.n_patches < FEWEST:
+            self.map.say(NO_MAP)
             return
         if self.points is None:
             self.map.say(DRAWING)

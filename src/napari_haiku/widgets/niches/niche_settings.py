@@ -39,7 +39,8 @@ class NicheSettings(QWidget):
         self.clusters = QLabeledSlider(Qt.Orientation.Horizontal)
         self.clusters.setRange(FEWEST, MOST)
         self.clusters.setValue(4)
-        self.clusters.setToolTip("How many kinds of tissue to tell apart.")
+        for part in (self.clusters, *self.clusters.findChildren(QWidget)):
+            part.setToolTip("How many kinds of tissue to tell apart.")
         self.clusters.setAccessibleName("Number of niches")
         self.suggestion = QPushButton()
         self.suggestion.setProperty("haiku", "small")

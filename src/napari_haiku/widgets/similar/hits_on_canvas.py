@@ -37,6 +37,8 @@ class HitsOnCanvas:
 
     def __init__(self, dock: HaikuDock) -> None:
         self._dock = dock
+        # Likeness that waits for the dock to come to the front.
+        self.withheld = False
 
     def ring(self, cards: Sequence[HitCard], patch_um: float, numbered: Collection[int]) -> None:
         """Ring the hits on this slide, and number those in view."""
@@ -68,6 +70,10 @@ class HitsOnCanvas:
             Of what is shown.
         """
         viewer = self._dock.viewer
+        self.withheld = not self._dock.isVisible()
+        if self.withheld:
+            # Another dock is in front, and its map is what the click was about.
+            return None
         likeness = None if found is None else found.likeness
         if not wanted or found is None or likeness is None:
             layer = layer_in_slot(viewer, query_layers.SIMILARITY)

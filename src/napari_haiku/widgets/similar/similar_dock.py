@@ -301,6 +301,8 @@ class SimilarDock(HaikuDock):
         """Take the drags of the canvas if a box or a lasso is wanted."""
         super().showEvent(event)
         self.asking.draw_if_wanted()
+        if self.canvas.withheld:
+            self._show_overlay()
 
     def hideEvent(self, event: Any) -> None:
         """Let the canvas pan again."""
