@@ -11,7 +11,7 @@ new=$(mktemp)
 trap 'rm -f "$new"' EXIT
 
 resolve() { # PYTHON PLATFORM
-    uv pip compile pyproject.toml --extra all --extra pyside --extra faiss --extra lance --extra test --extra docs \
+    uv pip compile pyproject.toml --extra all --extra pyside --extra faiss --extra lance --extra leiden --extra cluster --extra test --extra docs \
         --constraints "$new" --python-version "$1" --python-platform "$2" --only-binary :all: --upgrade --quiet \
         --no-annotate --no-header --no-emit-index-url
 }
