@@ -84,10 +84,13 @@ def test_names_of_files_are_safe_and_stay_apart():
 
 @pytest.mark.parametrize("scheduler", ["local:none", "nonsense://nowhere"])
 def test_a_scheduler_that_is_none_is_told(run, slide, model_folder, tmp_path, scheduler):
-    pytest.importorskip("distributed", reason="needs napari-haiku[cluster]")
+    distributed = pytest.importorskip("distributed", reason="needs napari-haiku[cluster]")
     done = run(
         "encode", slide[0], "--scheduler", scheduler, "--output", tmp_path / "e.zarr",
         "--model", model_folder, "--json",
     )  # fmt: skip
     assert done.exit_code == 1
     assert scheduler in done.content["error"]
+    with pytest.raises(ValueError, match="No clients found"):
+        # A client left behind would be handed every image read from then on.
+        distributed.default_client()

@@ -147,11 +147,12 @@ def open_cluster(scheduler: str) -> Iterator[Any]:
             "--scheduler needs Dask's distributed package: pip install 'napari-haiku[cluster]'."
         ) from error
     if scheduler.startswith(LOCAL):
-        with _local_cluster(scheduler) as cluster, Client(cluster) as client:
+        with _local_cluster(scheduler) as cluster, Client(cluster, set_as_default=False) as client:
             yield client
         return
     try:
-        client = Client(scheduler, timeout=10)
+        # Never the default: dask would hand every other reading of this process to it.
+        client = Client(scheduler, timeout=10, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise HaikuError(
             f"No Dask scheduler answers at '{scheduler}': give its address, such as "

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_haiku.images.lazy import read
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -50,7 +52,7 @@ def overview_of(
     size = mif.level_pixel_size_um(level)
     x = mif.origin_um[0] + (np.arange(0, width, step, dtype=np.float64) + 0.5) * size
     y = mif.origin_um[1] + (np.arange(0, height, step, dtype=np.float64) + 0.5) * size
-    return np.asarray(view.compute()), (x, y)
+    return read(view), (x, y)
 
 
 def slide_scaling(

@@ -23,14 +23,14 @@ def lazy_array(source: Any, chunks: tuple[Any, ...] | str) -> da.Array:
 
 
 def read(array: da.Array) -> NDArray[Any]:
-    """Read a lazy array into memory."""
-    pixels: NDArray[Any] = array.compute()
+    """Read a lazy array into memory, here, whatever cluster the process also talks to."""
+    pixels: NDArray[Any] = array.compute(scheduler="threads")
     return pixels
 
 
 def read_together(arrays: Iterable[da.Array]) -> list[NDArray[Any]]:
-    """Read several lazy arrays in one pass."""
-    return list(compute(*arrays))
+    """Read several lazy arrays in one pass; see :func:`read`."""
+    return list(compute(*arrays, scheduler="threads"))
 
 
 def window(level: da.Array, rows: slice, columns: slice, *, colour_last: bool) -> da.Array:

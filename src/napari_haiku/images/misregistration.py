@@ -11,6 +11,7 @@ from skimage.color import rgb2hed
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.images.grid import overlap_um
+from napari_haiku.images.lazy import read
 from napari_haiku.images.tissue import tissue_mask
 
 if TYPE_CHECKING:
@@ -197,15 +198,15 @@ def _sampled(
     elif channel is not None:
         rows, columns = image.level_shape(level)
         plane = image.levels[level][channel, y0 : min(y1, rows), x0 : min(x1, columns)]
-        pixels = np.asarray(plane.compute())[None]
+        pixels = read(plane)[None]
     else:
         pixels = image.read_region(level, y0, y1, x0, x1)
     step = size / own
     count = int(side / size)
     start = np.array([top - y0, left - x0]) + 0.5 * step - 0.5
     out = np.empty((len(pixels), count, count))
-    for plane, read in zip(out, pixels.astype(np.float64), strict=True):
-        smooth = ndimage.gaussian_filter(read, 0.5 * (step - 1)) if step > 1.2 else read
+    for plane, rows_read in zip(out, pixels.astype(np.float64), strict=True):
+        smooth = ndimage.gaussian_filter(rows_read, 0.5 * (step - 1)) if step > 1.2 else rows_read
         plane[...] = ndimage.affine_transform(
             smooth, np.full(2, step), start, output_shape=plane.shape, order=1, mode="nearest"
         )
