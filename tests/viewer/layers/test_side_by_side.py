@@ -93,3 +93,17 @@ def test_the_selected_layer_stays_selected(slide):
     slide.layers.selection.active = layer_in_slot(slide, PREDICTED)
     side_by_side_of(slide).show((MEASURED,))
     assert slide.layers.selection.active is layer_in_slot(slide, PREDICTED)
+
+
+def test_clearing_the_layers_of_several_views_ends(slide):
+    side_by_side_of(slide).show((MEASURED,))
+    slide.layers.clear()
+    assert not len(slide.layers)
+    assert not side_by_side_of(slide).shown
+
+
+def test_taking_a_twin_away_goes_back_to_one_view(slide):
+    side_by_side_of(slide).show((MEASURED,))
+    slide.layers.remove(twins(slide)[0])
+    assert not side_by_side_of(slide).shown
+    assert not twins(slide)

@@ -121,9 +121,14 @@ class SideBySide:
         finally:
             self._arranging = False
 
-    def _arrange(self, *_: object) -> None:
+    def _arrange(self, event: Any = None) -> None:
         viewer = self._viewer()
         if viewer is None or self._arranging or not self._groups:
+            return
+        gone = getattr(event, "value", None) if getattr(event, "type", "") == "removed" else None
+        if gone is not None and str(gone.metadata.get(SLOT, "")).startswith(TWIN):
+            # A view is taken apart, or the list cleared: making the twin again would never end.
+            self.hide()
             return
         with self._quiet():
             _match_twins(viewer, len(self._groups), self._shared)
