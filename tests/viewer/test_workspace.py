@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+from pathlib import Path
 from types import SimpleNamespace
 from weakref import ref
 
@@ -88,7 +89,7 @@ def test_results_are_gone_before_the_next_encoding_is_announced():
     workspace.biomarkers = SimpleNamespace()
     seen = []
     workspace.events.encoding.connect(lambda _e: seen.append(workspace.biomarkers))
-    workspace.open_encoding(SimpleNamespace())
+    workspace.open_encoding(SimpleNamespace(path=Path("s.haiku.zarr")))
     assert seen == [None]
 
 

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import gc
 
+import pytest
+
+from napari_haiku.widgets.biomarkers.biomarkers_dock import BiomarkersDock
+from napari_haiku.widgets.counterfactual.counterfactual_dock import CounterfactualDock
+from napari_haiku.widgets.encode.encode_dock import EncodeDock
 from napari_haiku.widgets.frame.jobs import JobRunner, _endings
 from napari_haiku.widgets.niches.niches_dock import NichesDock
+from napari_haiku.widgets.similar.similar_dock import SimilarDock
 
 
-def test_a_forgotten_dock_is_collected_without_a_crash(qtbot, viewer):
+@pytest.mark.parametrize(
+    "kind", [EncodeDock, SimilarDock, BiomarkersDock, NichesDock, CounterfactualDock]
+)
+def test_a_forgotten_dock_is_collected_without_a_crash(qtbot, viewer, kind):
     gc.collect()
     before = len(_endings)
-    dock = NichesDock(viewer)
+    dock = kind(viewer)
     assert len(_endings) > before
     dock.shut_down()
     # A cycle, as every dock with a lambda on one of its buttons is.

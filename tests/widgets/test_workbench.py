@@ -57,7 +57,7 @@ def test_a_dock_taken_away_by_its_cross_stops_and_can_come_back(bench, qtbot):
 def test_the_manifest_is_found_and_the_one_at_the_top_is_the_same():
     manifest = PluginManifest.from_distribution("napari-haiku")
     names = [widget.display_name for widget in manifest.contributions.widgets]
-    assert names == ["Workbench", *DOCKS]
+    assert names == ["Workbench", *DOCKS, "Regions"]
     inside = (REPOSITORY / "src" / "napari_haiku" / "napari.yaml").read_text(encoding="utf-8")
     assert (REPOSITORY / "napari.yaml").read_text(encoding="utf-8") == inside
 

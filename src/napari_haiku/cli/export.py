@@ -90,7 +90,7 @@ def export(
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Write a slide's patches for QuPath, a table, AnnData, SpatialData, OME-Zarr or a figure."""
+    """Write a slide's patches for QuPath, as a table or a figure."""
     ends = None
     if limits is not None:
         low, high = parse_numbers(limits, 2, "--limits", "0,100")

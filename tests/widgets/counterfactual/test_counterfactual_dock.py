@@ -186,8 +186,11 @@ def test_a_slide_without_record_says_what_to_do(open_dock, workspace, monkeypatc
 
 def test_the_report_is_written_beside_its_tables(answered, qtbot, workspace, tmp_path):
     answered.write_report(tmp_path)
-    qtbot.waitUntil(lambda: workspace.saved is not None, timeout=120_000)
     folder = tmp_path / "p0.counterfactual"
+    # The session saves itself too, and says so in the same place.
+    qtbot.waitUntil(lambda: (folder / "report.html").is_file(), timeout=120_000)
+    qtbot.waitUntil(lambda: not answered.is_running(), timeout=120_000)
+    assert workspace.saved is not None
     assert (folder / "shifts.csv").is_file()
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert ASSOCIATION in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import MethodType
 
 from qtpy.QtWidgets import QPushButton
 
@@ -14,8 +15,10 @@ def test_the_menu_offers_every_format_and_the_docks_own(workspace, open_dock):
     dock = open_dock(NichesDock)
     called = []
     button = QPushButton(dock)
-    button.clicked.connect(lambda: called.append("old"))
-    room.attach_export_menu(button, dock, lambda: called.append("own"), "These tables...")
+    # A method, held weakly: the menu is the dock's own child.
+    own = MethodType(lambda _dock: called.append("own"), dock)
+    dock.own_export = own
+    room.attach_export_menu(button, dock, own, "These tables...")
     actions = [action for action in button.menu().actions() if not action.isSeparator()]
     assert actions[0].text() == "These tables..."
     assert len(actions) == 1 + len(room.ENTRIES)

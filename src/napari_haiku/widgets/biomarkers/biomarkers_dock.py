@@ -93,7 +93,7 @@ class BiomarkersDock(HaikuDock):
         self.body.addWidget(more)
         self.body.addStretch(1)
         self.export_button = self.add_secondary(
-            "Export...", self.choose_export, tooltip="Tables and maps (OME-Zarr) into a new folder."
+            "Export...", tooltip="Tables and maps (OME-Zarr) into a new folder."
         )
         attach_export_menu(
             self.export_button, self, self.choose_export, "Tables and maps into a folder..."

@@ -170,12 +170,13 @@ class HaikuDock(QWidget):
         return label
 
     def add_secondary(
-        self, text: str, slot: Callable[[], object], *, tooltip: str = ""
+        self, text: str, slot: Callable[[], object] | None = None, *, tooltip: str = ""
     ) -> QPushButton:
-        """Add a button to the left of the footer."""
+        """Add a button to the left of the footer; without a slot, for a menu."""
         button = QPushButton(text)
         button.setToolTip(tooltip)
-        button.clicked.connect(lambda _checked=False: slot())
+        if slot is not None:
+            button.clicked.connect(lambda _checked=False: slot())
         self._footer.insertWidget(self._footer.count() - 2, button)
         return button
 

@@ -94,7 +94,7 @@ class NichesDock(HaikuDock):
         self.heat = self.figures.heat
         self.beside = BesideNiches(self, self.settings, self.figures)
         self.export_button = self.add_secondary(
-            "Export...", self.choose_export, tooltip="Niche of every patch, and markers per niche."
+            "Export...", tooltip="Niche of every patch, and markers per niche."
         )
         attach_export_menu(
             self.export_button, self, self.choose_export, "Tables of niches into a folder..."

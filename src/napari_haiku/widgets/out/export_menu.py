@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakMethod, ref
 
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMenu
 
@@ -42,18 +43,32 @@ def export_menu(
     dock : HaikuDock
         The dock; it shows progress and says what was written.
     own : callable, optional
-        What the dock itself exports; first in the menu.
+        What the dock itself exports, a method of it; first in the menu.
     own_words : str
         What that entry says.
     """
     menu = QMenu(dock)
     menu.setToolTipsVisible(True)
+    # The menu is the dock's child: a strong way back would keep both alive for ever.
+    held = ref(dock)
     if own is not None:
-        _add(menu, own_words, own)
+        _add(menu, own_words, partial(_call, WeakMethod(own)))
         menu.addSeparator()
     for words, format_, filter_ in ENTRIES:
-        _add(menu, words, partial(choose_and_export, dock, format_, filter_))
+        _add(menu, words, partial(_choose, held, format_, filter_))
     return menu
+
+
+def _call(held: WeakMethod[Callable[[], object]]) -> None:
+    method = held()
+    if method is not None:
+        method()
+
+
+def _choose(held: ref[HaikuDock], format_: Format, filter_: str) -> None:
+    dock = held()
+    if dock is not None:
+        choose_and_export(dock, format_, filter_)
 
 
 def _add(menu: QMenu, words: str, slot: Callable[[], object]) -> None:
@@ -65,8 +80,7 @@ def _add(menu: QMenu, words: str, slot: Callable[[], object]) -> None:
 def attach_export_menu(
     button: QPushButton, dock: HaikuDock, own: Callable[[], object], own_words: str
 ) -> None:
-    """Let a dock's Export button open the menu instead of asking for a folder at once."""
-    button.clicked.disconnect()
+    """Let a dock's Export button open the menu."""
     button.setMenu(export_menu(dock, own, own_words))
 
 
