@@ -79,7 +79,7 @@ _add("counterfactual", counterfactual.counterfactual, "What would shift under an
 _add("simulate", simulate.simulate, "A virtual cohort with known truth.")
 _add("train", train.train, "Train a model on a cohort.")
 _add("evaluate", evaluate.evaluate, "Measure a model; writes a report.")
-_add("export", export.export, "Patches for QuPath, tables, AnnData, ...")
+_add("export", export.export, "A slide's patches for other programs.")
 
 
 def main() -> None:
