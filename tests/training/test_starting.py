@@ -133,3 +133,14 @@ def test_images_seen_twice_are_listed_once(home: Path) -> None:
     run_job(train(_request(home, "again", steps=1)))
     images = _load(home / "again").card["training_images"]
     assert len({image["fingerprint"] for image in images}) == len(images) == 18
+
+
+def test_text_is_fitted_later_on_towers_that_are_done(home: Path) -> None:
+    run_job(train(_request(home, "later", text_steps=0)))
+    towers = _load(home / "later").network.he.state_dict()
+    again = _request(home, "later", text_method="discriminant", record_dim=4)
+    result = run_job(train(replace(again, resume=True)))
+    assert result.resumed_from == RECIPE.steps
+    model = _load(home / "later")
+    assert model.dim == 20
+    torch.testing.assert_close(model.network.he.state_dict(), towers)
