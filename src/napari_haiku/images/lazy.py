@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import dask.array as da
@@ -12,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
+
+_MOST_READERS = 16
+_NAME = "haiku-read"
 
 
 def lazy_array(source: Any, chunks: tuple[Any, ...] | str) -> da.Array:
@@ -24,13 +31,47 @@ def lazy_array(source: Any, chunks: tuple[Any, ...] | str) -> da.Array:
 
 def read(array: da.Array) -> NDArray[Any]:
     """Read a lazy array into memory, here, whatever cluster the process also talks to."""
-    pixels: NDArray[Any] = array.compute(scheduler="threads")
+    pixels: NDArray[Any] = array.compute(**_how())
     return pixels
 
 
 def read_together(arrays: Iterable[da.Array]) -> list[NDArray[Any]]:
     """Read several lazy arrays in one pass; see :func:`read`."""
-    return list(compute(*arrays, scheduler="threads"))
+    return list(compute(*arrays, **_how()))
+
+
+def read_apart(array: da.Array) -> NDArray[Any]:
+    """Read as :func:`read` does, but with threads of its own that end with the call.
+
+    For whoever holds a lock while it reads: the shared threads may all be
+    waiting for that very lock.
+    """
+    with _new_readers() as pool:
+        pixels: NDArray[Any] = array.compute(scheduler="threads", pool=pool)
+    return pixels
+
+
+@functools.cache
+def _readers() -> ThreadPoolExecutor:
+    # Dask would give every thread that reads a pool of its own and keep it as long as the thread:
+    # a window with a few jobs under way would read with many more threads than there are cores.
+    return _new_readers()
+
+
+def _new_readers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_READERS), _NAME)
+
+
+# A forked child has none of its parent's threads.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_readers.cache_clear)
+
+
+def _how() -> dict[str, Any]:
+    # A source that reads in turn must not wait for the threads of which it holds one.
+    if threading.current_thread().name.startswith(_NAME):
+        return {"scheduler": "synchronous"}
+    return {"scheduler": "threads", "pool": _readers()}
 
 
 def window(level: da.Array, rows: slice, columns: slice, *, colour_last: bool) -> da.Array:

@@ -9,7 +9,7 @@ import dask.array as da
 import numpy as np
 
 from napari_haiku.images.disk_blocks import BlocksOnDisk
-from napari_haiku.images.lazy import lazy_array
+from napari_haiku.images.lazy import lazy_array, read_apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +95,7 @@ class _KeptOnceMade:
     def __getitem__(self, key: Any) -> NDArray[Any]:
         with self._lock:
             if self._made is None:
-                self._made = np.asarray(self._source.compute(scheduler="threads"))
+                self._made = np.asarray(read_apart(self._source))
             made = self._made
         part: NDArray[Any] = made[key]
         return part
