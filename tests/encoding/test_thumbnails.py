@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from napari_haiku.encoding.thumbnails import composite, shrink
 from napari_haiku.model.scaling import ChannelScaling
@@ -43,3 +44,14 @@ def test_brightness_is_cut_at_the_ends_of_the_range():
     patches = np.asarray([0, 50, 100, 150, 60000], np.uint16).reshape(5, 1, 1, 1)
     blue = composite(patches, ["DAPI"], scaling)[:, 0, 0, 2]
     np.testing.assert_array_equal(blue, [0, 0, 128, 255, 255])
+
+
+@pytest.mark.parametrize("shape", [(90, 90), (224, 224), (286, 310), (40, 52)])
+def test_thumbnails_are_those_of_pillow(shape):
+    rng = np.random.default_rng(3)
+    pictures = rng.integers(0, 256, (2, *shape, 3), dtype=np.uint8)
+    pillow = [
+        np.asarray(Image.fromarray(picture).resize((64, 64), Image.Resampling.BILINEAR))
+        for picture in pictures
+    ]
+    assert np.abs(shrink(pictures).astype(int) - np.stack(pillow)).max() <= 1

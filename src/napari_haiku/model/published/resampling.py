@@ -24,7 +24,7 @@ def to_model_patch(
 
     Parameters
     ----------
-    images : Tensor of float32, shape (n, c, h, w)
+    images : Tensor of float32 or uint8, shape (n, c, h, w)
         Patches.
     pixel_size : float
         Their pixel size in um.
