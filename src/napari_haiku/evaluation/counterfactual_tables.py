@@ -12,16 +12,16 @@ from scipy import stats
 from napari_haiku.analysis.biomarkers.readout import niche_means
 from napari_haiku.analysis.counterfactual.placebo import compare_with_placebo, plan_placebo_edits
 from napari_haiku.analysis.counterfactual.published_test import wilcoxon_over_patches
-from napari_haiku.analysis.retrieval.text_heads import enough_heads, heads_p
+from napari_haiku.analysis.retrieval.text_heads import enough_heads
 from napari_haiku.analysis.retrieval.text_reranking import (
     Gallery,
     candidates_under_captions,
     mean_of_chosen,
     rank_under_captions,
-    shifts_under_captions,
 )
 from napari_haiku.analysis.statistics.intervals import Candidates, bootstrap_patients
 from napari_haiku.clinical import caption
+from napari_haiku.evaluation.counterfactual_heads import heads_tables
 from napari_haiku.jobs import Job, Progress
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from napari_haiku.model.base import TissueModel
 
 HEADS, PLACEBO_T, BOTH = "refitted_heads", "placebo_t", "heads_and_placebo"
+# Heads and atlas bootstrap simply added up, which counts twice what they share.
+SUMMED = "heads_plus_atlas"
 ATLAS, BLOCKS, NAIVE = "atlas_bootstrap", "tissue_blocks", "wilcoxon_over_patches"
 MIN_PATCHES = 5
 _CANDIDATES = 6
@@ -195,14 +197,22 @@ def _tables_of(
         ATLAS: 2 * stats.norm.sf(np.abs(shift) / error),
         PLACEBO_T: _placebo_t(shift, null, asked, placebos, df),
     }
-    p[HEADS] = np.full(shift.shape, np.nan)
+    p[HEADS] = p[SUMMED] = np.full(shift.shape, np.nan)
     if enough_heads(model):
-        few = list(dict.fromkeys(w for one in asked for w in (one.before, one.after)))
-        of_heads = yield from _head_shifts(
-            he, gallery, settings, model.encode_text_heads(few), few, asked, niches, numbers
-        )
-        p[HEADS] = _stack(
-            heads_p(shift[edit], of_heads[:, edit], error[edit])[0] for edit in range(len(asked))
+        p[HEADS], p[SUMMED] = yield from heads_tables(
+            he,
+            gallery,
+            settings.weights,
+            # Words of the edits asked about come first.
+            model.encode_text_heads(words[: int(pairs.max()) + 1]),
+            pairs,
+            settings.k,
+            niches,
+            _numbered(bench, gallery.rows),
+            shift,
+            error,
+            niche_numbers=numbers,
+            least=MIN_PATCHES,
         )
     p[BOTH] = np.maximum(p[HEADS], p[PLACEBO_T])
     sign = np.array([one.sign for one in asked])
@@ -285,8 +295,7 @@ def atlas_errors(
     numbers: Sequence[int],
 ) -> Job[NDArray[np.float64]]:
     """Estimate the error of each shift over atlas patients, (edits, niches, markers)."""
-    allowed_patient = np.full(len(bench.patient), -1, np.int64)
-    _, allowed_patient[allowed] = np.unique(bench.patient[allowed], return_inverse=True)
+    allowed_patient = _numbered(bench, allowed)
     used = np.unique(pairs)
     wide = widest(bench.he[rows], bench, allowed, texts[used], settings)
     at = {caption_: place for place, caption_ in enumerate(used)}
@@ -306,6 +315,13 @@ def atlas_errors(
     return np.stack(errors)
 
 
+def _numbered(bench: Bench, allowed: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Patient of each row as a number from 0, -1 for those that may not answer."""
+    numbers = np.full(len(bench.patient), -1, np.int64)
+    _, numbers[allowed] = np.unique(bench.patient[allowed], return_inverse=True)
+    return numbers
+
+
 def widest(
     he: NDArray[np.float32],
     bench: Bench,
@@ -321,37 +337,6 @@ def widest(
         texts,
         _CANDIDATES * settings.k,
     )
-
-
-def _head_shifts(
-    he: NDArray[np.float32],
-    gallery: Gallery,
-    settings: TableSettings,
-    read: NDArray[np.float32],
-    words: Sequence[str],
-    asked: Sequence[Asked],
-    niches: NDArray[np.int64],
-    numbers: Sequence[int],
-) -> Job[NDArray[np.float64]]:
-    """Shifts of each edit by each head, (heads, edits, niches, markers)."""
-    place = {caption_: number for number, caption_ in enumerate(words)}
-    pairs = np.array([[place[one.before], place[one.after]] for one in asked])
-    out = []
-    for texts in read:
-        shifts = yield from shifts_under_captions(
-            he,
-            gallery,
-            settings.weights,
-            texts,
-            pairs,
-            settings.k,
-            niches,
-            niche_numbers=numbers,
-            least=MIN_PATCHES,
-            doing="Refitted text heads",
-        )
-        out.append(shifts)
-    return np.stack(out)
 
 
 def _blocks_p(

@@ -32,6 +32,7 @@ def table(p, difference, contrast_p, shift=(0.5, -0.5)):
         contrast=contrast,
         atlas_error=nothing,
         model_error=nothing,
+        error=nothing,
         wording_sd=nothing,
         published_p=row([0.5, 0.01]),
     )

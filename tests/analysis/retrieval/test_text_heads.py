@@ -15,7 +15,7 @@ def test_p_is_the_t_of_both_errors_together():
     rng = np.random.default_rng(0)
     shift, of_heads = rng.normal(size=(2, 3)), rng.normal(size=(16, 2, 3))
     error = rng.uniform(0.1, 1, size=(2, 3))
-    p, model_error = heads_p(shift, of_heads, error)
+    p, model_error, _ = heads_p(shift, of_heads, error)
     np.testing.assert_allclose(model_error, of_heads.std(axis=0, ddof=1))
     t = np.abs(shift) / np.sqrt(error**2 + of_heads.std(axis=0, ddof=1) ** 2)
     np.testing.assert_allclose(p, 2 * stats.t.sf(t, 15))
@@ -23,11 +23,11 @@ def test_p_is_the_t_of_both_errors_together():
 
 def test_fewer_than_eleven_heads_and_rows_without_a_figure_are_not_estimable():
     ones = np.ones((1, 3))
-    p, error = heads_p(ones, np.random.default_rng(0).normal(size=(MIN_HEADS - 1, 1, 3)), ones)
+    p, error, _ = heads_p(ones, np.random.default_rng(0).normal(size=(MIN_HEADS - 1, 1, 3)), ones)
     assert np.isnan(p).all()
     assert np.isnan(error).all()
     of_heads = np.random.default_rng(0).normal(size=(16, 1, 3))
-    p, _ = heads_p(np.array([[1.0, np.nan, 1.0]]), of_heads, np.array([[1.0, 1.0, np.nan]]))
+    p, *_ = heads_p(np.array([[1.0, np.nan, 1.0]]), of_heads, np.array([[1.0, 1.0, np.nan]]))
     assert np.isfinite(p[0]).tolist() == [True, False, False]
     assert np.isnan(heads_p(ones, np.zeros((16, 1, 3)), np.zeros((1, 3)))[0]).all()
 
@@ -64,8 +64,11 @@ def test_the_report_says_that_heads_gave_p(headed):
 
 def test_p_of_the_table_is_made_of_its_own_columns(headed):
     table = headed.shifts
-    t = table["shift"].abs() / np.hypot(table["se_atlas"], table["se_model"])
-    np.testing.assert_allclose(table["p"], 2 * stats.t.sf(t, 15))
+    np.testing.assert_allclose(table["p"], 2 * stats.t.sf(table["shift"].abs() / table["se"], 15))
+    share = (table["se"] ** 2 - table["se_model"] ** 2) / table["se_atlas"] ** 2
+    assert 0 <= share.min() <= 1
+    assert np.ptp(share) < 1e-6
+    assert f"{share.iloc[0]:.2f} se_atlas^2" in headed.inference
     assert (table["q"] >= table["p"] - 1e-12).all()
     assert row(headed, 2, "CD8")["q"] < 0.05
     assert row(headed, 2, "CD8")["supported"]
@@ -124,7 +127,7 @@ def test_edit_and_reverse_have_the_same_p(query, atlas, bands, headed):
         query, atlas, {"stage": "II"}, bands, HeadedModel(), record={**query.record, "stage": "IV"}
     )
     np.testing.assert_allclose(back.shifts["shift"], -headed.shifts["shift"], atol=1e-12)
-    for column in ("p", "q", "se_model", "se_atlas"):
+    for column in ("p", "q", "se_model", "se_atlas", "se"):
         np.testing.assert_allclose(back.shifts[column], headed.shifts[column], rtol=1e-6)
 
 

@@ -14,6 +14,7 @@ from napari_haiku.analysis.counterfactual.placebo import (
     rank_among_placebos,
 )
 from napari_haiku.analysis.counterfactual.record_fields import patient_records, same_value
+from napari_haiku.analysis.retrieval.shift_pulls import shifts_and_pulls
 from napari_haiku.analysis.retrieval.text_heads import enough_heads, head_texts, heads_p
 from napari_haiku.analysis.retrieval.text_reranking import (
     candidates_under_captions,
@@ -26,7 +27,7 @@ from napari_haiku.analysis.statistics.intervals import (
     bootstrap_patients,
     calibrated_limits,
 )
-from napari_haiku.analysis.statistics.linear_error import error_of_pulls
+from napari_haiku.analysis.statistics.linear_error import error_of_pulls, share_beyond
 from napari_haiku.clinical import Record, caption
 from napari_haiku.jobs import Job, Progress
 
@@ -134,16 +135,17 @@ def beyond_irrelevant_text(
             nothing,
             ("p and q are not estimable: this model has no refitted text heads. " + said).strip(),
         )
-    heads = yield from _heads(asking)
-    p, model_error = heads_p(mean, heads[:, None], atlas_error[None])
+    heads, pulls = yield from _heads(asking)
+    beyond = share_beyond(atlas_error[None], pulls[:, :, None])
+    p, model_error, _ = heads_p(mean, heads[:, None], atlas_error[None], beyond)
     return (
         verdict,
         p,
         model_error,
         (
             f"p asks of the cohort's mean shift whether another atlas and other training patients "
-            f"would give its sign: {len(heads)} refitted text heads, {len(heads) - 1} degrees of "
-            f"freedom. {said}"
+            f"would give its sign: t = mean / sqrt(se_model^2 + {beyond:.2f} se_atlas^2), "
+            f"{len(heads)} refitted text heads, {len(heads) - 1} degrees of freedom. {said}"
         ).strip(),
     )
 
@@ -164,15 +166,29 @@ def _mean_shifts(
     return cohort_mean(asking.patient_means(np.stack(of_slides)))
 
 
-def _heads(asking: CohortAsking) -> Job[NDArray[np.float64]]:
-    of_slides = []
+def _heads(asking: CohortAsking) -> Job[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Cohort's mean shift by each head (heads, markers), and pulls (heads, patients, markers)."""
+    number = patient_numbers(asking.atlas)[1]
+    of_slides, pulls = [], []
     for one in asking.slides:
         texts, first = head_texts(asking.model, one.captions)
-        pairs = np.stack([first, first + 1], axis=1)
-        of_slides.append(
-            (yield from _slide_shifts(asking, one, texts, pairs, "Refitted text heads"))
+        shifts, pulled = yield from shifts_and_pulls(
+            asking.he(one),
+            asking.gallery(one),
+            asking.weights,
+            texts,
+            np.stack([first, first + 1], axis=1),
+            asking.request.k,
+            np.ones(len(one.rows), np.int64),
+            number,
+            niche_numbers=(1,),
+            weighting=asking.request.weighting,
+            doing="Refitted text heads",
         )
-    return cohort_mean(asking.patient_means(np.stack(of_slides)))
+        of_slides.append(shifts[:, 0] / asking.scale.sd)
+        pulls.append(pulled[:, :, 0] / asking.scale.sd.astype(np.float32))
+    mean_pulls = _mean_of_known(asking.patient_means(np.stack(pulls)))
+    return cohort_mean(asking.patient_means(np.stack(of_slides))), mean_pulls
 
 
 def _slide_shifts(

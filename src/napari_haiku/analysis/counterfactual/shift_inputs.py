@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_haiku.analysis.retrieval.shift_pulls import shifts_and_pulls
 from napari_haiku.analysis.retrieval.text_reranking import Gallery, shifts_under_captions
 
 if TYPE_CHECKING:
@@ -106,3 +107,26 @@ class ShiftInputs:
             doing=doing,
         )
         return shifts / self.scale.sd
+
+    def shifts_and_pulls_of(
+        self, texts: NDArray[np.float32], pairs: NDArray[np.int64], doing: str
+    ) -> Job[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Shift as :meth:`shifts_of`, with the pull of every atlas patient that may answer.
+
+        Pulls have shape (edits, patients, niches, markers), in SD.
+        """
+        asked = self.question.of_patches(self.sample)
+        shifts, pulls = yield from shifts_and_pulls(
+            asked.he,
+            Gallery.of(asked),
+            self.weights,
+            texts,
+            pairs,
+            self.k,
+            self.labels.labels[self.sample],
+            self.evidence.number,
+            niche_numbers=self.niche_numbers,
+            least=MIN_NICHE_PATCHES,
+            doing=doing,
+        )
+        return shifts / self.scale.sd, pulls / self.scale.sd

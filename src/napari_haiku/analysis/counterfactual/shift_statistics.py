@@ -26,6 +26,7 @@ from napari_haiku.analysis.statistics.intervals import (
     bootstrap_blocks,
     bootstrap_patients,
 )
+from napari_haiku.analysis.statistics.linear_error import share_beyond
 from napari_haiku.analysis.statistics.patient_means import patient_niche_means
 from napari_haiku.jobs import Job, Progress
 
@@ -80,6 +81,7 @@ class _Test:
 
     p: NDArray[np.float64]
     model_error: NDArray[np.float64]
+    error: NDArray[np.float64]
     text: TextComparison
     inference: str
 
@@ -128,6 +130,7 @@ def estimate_shifts(inputs: ShiftInputs) -> Job[ShiftEstimates]:
         contrast=contrast,
         atlas_error=repeats.error,
         model_error=test.model_error,
+        error=test.error,
         wording_sd=np.where(estimable, test.text.wording_sd, np.nan),
         published_p=wilcoxon_over_patches(change, labels, numbers, MIN_NICHE_PATCHES),
     )
@@ -198,28 +201,29 @@ def _test(
         unasked = TextComparison(
             rank_among_placebos(shift, np.empty((0, *shift.shape))), "", False, nothing
         )
-        return _Test(nothing, nothing, unasked, "p and q were not asked for.")
+        return _Test(nothing, nothing, nothing, unasked, "p and q were not asked for.")
     text = yield from compare_with_irrelevant_text(inputs, shift)
     if not enough_heads(inputs.model):
-        return _Test(text.verdict.p, nothing, text, _without_heads(text))
+        return _Test(text.verdict.p, nothing, nothing, text, _without_heads(text))
     captions = [inputs.edit.baseline_caption, inputs.edit.edited_caption]
     texts, first = head_texts(inputs.model, captions)
     pairs = np.stack([first, first + 1], axis=1)
-    of_heads = yield from inputs.shifts_of(texts, pairs, "Refitted text heads")
-    p, model_error = heads_p(shift, of_heads, atlas_error)
+    of_heads, pulls = yield from inputs.shifts_and_pulls_of(texts, pairs, "Refitted text heads")
+    beyond = share_beyond(atlas_error, pulls)
+    p, model_error, error = heads_p(shift, of_heads, atlas_error, beyond)
     if not np.isfinite(atlas_error).any():
         told = "p and q are not estimable: they need resampled atlases, which were not asked for"
         if inputs.resamples:
             told = f"p and q are not estimable: they need {MIN_PATIENTS} atlas patients or more"
-        return _Test(p, model_error, text, f"{told}. {text.sentence}")
+        return _Test(p, model_error, error, text, f"{told}. {text.sentence}")
     said = (
         f"p asks whether another atlas and other training patients would give a shift of this "
-        f"sign: t = shift / sqrt(atlas error^2 + model error^2), the model error over "
-        f"{len(of_heads)} text heads refitted on bootstraps of the training patients, "
-        f"{len(of_heads) - 1} degrees of freedom; q by Benjamini and Hochberg over the whole "
-        f"table. {text.sentence}"
+        f"sign: t = shift / sqrt(se_model^2 + {beyond:.2f} se_atlas^2), the model error over "
+        f"{len(of_heads)} text heads refitted on bootstraps of the training patients, of the atlas "
+        f"error the share that the heads do not hold yet, {len(of_heads) - 1} degrees of freedom; "
+        f"q by Benjamini and Hochberg over the whole table. {text.sentence}"
     )
-    return _Test(p, model_error, text, said)
+    return _Test(p, model_error, error, text, said)
 
 
 def _without_heads(text: TextComparison) -> str:

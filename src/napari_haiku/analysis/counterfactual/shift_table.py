@@ -41,6 +41,7 @@ COLUMNS = (
     "supported",
     "se_atlas",
     "se_model",
+    "se",
     "wording_sd",
     "published_p",
     "published_q",
@@ -65,6 +66,8 @@ class ShiftFigures:
         Difference between atlas patients.
     atlas_error, model_error : ndarray of float64
         Standard error over resampled atlases, and SD over refitted text heads.
+    error : ndarray of float64
+        Both together, what `p` divides the shift by; NaN where p is from placebo edits.
     wording_sd : ndarray of float64
         SD of the shift over wordings of the edit.
     published_p : ndarray of float64
@@ -82,6 +85,7 @@ class ShiftFigures:
     contrast: Contrast
     atlas_error: NDArray[np.float64]
     model_error: NDArray[np.float64]
+    error: NDArray[np.float64]
     wording_sd: NDArray[np.float64]
     published_p: NDArray[np.float64]
 
@@ -143,6 +147,7 @@ def shift_table(
         "supported": supported,
         "se_atlas": figures.atlas_error,
         "se_model": figures.model_error,
+        "se": figures.error,
         "wording_sd": figures.wording_sd,
         "published_p": figures.published_p,
         "published_q": benjamini_hochberg(figures.published_p),

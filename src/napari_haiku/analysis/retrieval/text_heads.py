@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -17,6 +17,24 @@ if TYPE_CHECKING:
     from napari_haiku.model.base import TissueModel
 
 MIN_HEADS = MIN_DEGREES_OF_FREEDOM + 1
+
+
+class HeadsTest(NamedTuple):
+    """What refitted heads say of each shift; NaN where not estimable.
+
+    Parameters
+    ----------
+    p : ndarray of float64, shape (niches, markers)
+        Two-sided.
+    model_error : ndarray of float64, shape (niches, markers)
+        SD of the shift over the heads.
+    error : ndarray of float64, shape (niches, markers)
+        What the shift is divided by: over heads and atlas patients together.
+    """
+
+    p: NDArray[np.float64]
+    model_error: NDArray[np.float64]
+    error: NDArray[np.float64]
 
 
 def enough_heads(model: TissueModel) -> bool:
@@ -51,7 +69,8 @@ def heads_p(
     shift: NDArray[np.float64],
     of_heads: NDArray[np.float64],
     atlas_error: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    beyond: float = 1.0,
+) -> HeadsTest:
     """Test shifts against what other training patients and another atlas would give.
 
     Parameters
@@ -62,26 +81,22 @@ def heads_p(
         Shifts of the same edit read by each refitted head.
     atlas_error : ndarray, shape (niches, markers)
         Standard error of the shift over resampled atlases.
-
-    Returns
-    -------
-    p : ndarray of float64, shape (niches, markers)
-        Two-sided; NaN where not estimable.
-    model_error : ndarray of float64, shape (niches, markers)
-        SD of the shift over the heads.
+    beyond : float
+        Share of its square that the spread over heads does not hold yet, see
+        :func:`~.linear_error.share_beyond`; 1 adds the whole of it.
 
     Notes
     -----
-    t = shift / sqrt(atlas error^2 + model error^2) on (heads - 1) degrees of
-    freedom. Every patch, block and query patient shares one pair of text
+    t = shift / sqrt(beyond * atlas error^2 + model error^2) on (heads - 1) degrees
+    of freedom. Every patch, block and query patient shares one pair of text
     vectors, whose chance direction comes from the training patients; the heads
     are what resamples those.
     """
     if len(of_heads) < MIN_HEADS:
-        return np.full(shift.shape, np.nan), np.full(shift.shape, np.nan)
+        return HeadsTest(*(np.full(shift.shape, np.nan) for _ in range(3)))
     model_error = of_heads.std(axis=0, ddof=1)
-    error = np.sqrt(atlas_error**2 + model_error**2)
+    error = np.sqrt(beyond * atlas_error**2 + model_error**2)
     known = np.isfinite(shift) & np.isfinite(error) & (error > 0)
     p = np.full(shift.shape, np.nan)
     p[known] = 2 * stats.t.sf(np.abs(shift[known]) / error[known], len(of_heads) - 1)
-    return p, model_error
+    return HeadsTest(p, model_error, error)

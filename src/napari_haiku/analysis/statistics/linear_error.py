@@ -17,6 +17,11 @@ _BORDER_SHARE = 4
 _LEAST_BORDER = 5
 
 
+def border_width(k: int) -> int:
+    """How many candidates on either side of the k-th make up the border."""
+    return max(_LEAST_BORDER, k // _BORDER_SHARE)
+
+
 def patient_pulls(
     baseline: NDArray[np.int64],
     edited: NDArray[np.int64],
@@ -98,12 +103,48 @@ def error_of_pulls(pulls: NDArray[np.float64]) -> NDArray[np.float64]:
     return error
 
 
+def share_beyond(error: NDArray[np.float64], other_pulls: NDArray[np.floating]) -> float:
+    """Share of a shift's atlas variance that its spread over other texts does not hold yet.
+
+    Parameters
+    ----------
+    error : ndarray of float64, shape (...)
+        Standard error over atlases of each shift, see :func:`error_of_pulls`.
+    other_pulls : ndarray, shape (texts, patients, ...)
+        Pulls of every patient on the same shifts under other texts (refitted
+        text heads), in the same unit.
+
+    Returns
+    -------
+    float
+        Between 0 and 1, one for the whole table; 1 where nothing is known.
+
+    Notes
+    -----
+    A shift s(d, A) of a text direction d and an atlas A varies by V_d + V_A +
+    V_dA: by direction, by atlas, and by which atlas patches this direction
+    happens to exchange. Over heads with the atlas fixed it varies by V_d + V_dA;
+    over atlases with the text fixed by V_A + V_dA. Their sum counts V_dA twice,
+    and with a small edit V_dA is nearly all there is. V_dA is the sum over
+    patients of the variance of their pulls over heads. It is noisy row by row, so
+    one share is taken of the whole table: 1 - sum of V_dA / sum of error^2.
+    """
+    n = other_pulls.shape[1]
+    if len(other_pulls) < 2 or n < 2:
+        return 1.0
+    apart = other_pulls - other_pulls.mean(axis=1, keepdims=True)
+    joint = apart.var(axis=0, ddof=1, dtype=np.float64).sum(axis=0) * n / (n - 1)
+    known = np.isfinite(joint) & np.isfinite(error)
+    whole = float((error[known] ** 2).sum())
+    return float(np.clip(1 - joint[known].sum() / whole, 0, 1)) if whole > 0 else 1.0
+
+
 def _of_patch(
     candidates: NDArray[np.int64], k: int, values: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
     """Rows of a patch's neighbours, what each adds to the mean, and which markers have one."""
     rows = candidates[candidates >= 0]
-    around = max(_LEAST_BORDER, k // _BORDER_SHARE)
+    around = border_width(k)
     near = np.asarray(values[rows[: k + around]], np.float64)
     # Where everyone answers nobody comes in, and the others make up what is left.
     border = near[max(0, k - around) :] if len(rows) > k else near
