@@ -34,7 +34,7 @@ manifest: $(STAMP) ## the plugin manifest
 	$(BIN)/npe2 validate napari-haiku
 
 unit: $(STAMP) ## unit and window tests (the window ones under Xvfb)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 pictures: $(STAMP) ## the pictures of the documentation
 	$(BIN)/python scripts/make_pictures.py

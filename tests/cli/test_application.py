@@ -129,6 +129,7 @@ def test_convert_refuses_what_is_no_bundle(run, tmp_path):
 def test_train_writes_a_model_and_resumes(run, cohort, tmp_path):
     recipe = tmp_path / "recipe.json"
     sizes = {"he_width": 8, "dim": 16, "batch_size": 4, "validation_share": 0, "threads": 1}
+    sizes.update(text_steps=4, text_heads=2)
     recipe.write_text(json.dumps({"name": "two steps", "steps": 2, **sizes}), encoding="utf-8")
     arguments = ("train", cohort, tmp_path / "model", "--config", recipe, "--json")
     done = run(*arguments)
