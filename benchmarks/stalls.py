@@ -2,8 +2,9 @@
 
     xvfb-run -a python benchmarks/stalls.py --rounds 50 --page docs/reference/responsiveness.md
 
-The virtual sample slide is encoded, searched, predicted, grouped and projected in a real
-window by the docks' own buttons while a recorder ticks on the window's thread.
+The virtual sample slide is encoded, searched, grouped, projected, predicted and compared with
+an edited record in a real window by the docks' own buttons while a recorder ticks on the
+window's thread.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ import gc
 import json
 import os
 import platform
+import sys
 import tempfile
+import textwrap
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +28,15 @@ from napari_haiku.atlas.shipped import shipped_atlas
 from napari_haiku.simulation.demo_slide import make_demo_slide
 from napari_haiku.viewer.slides.sample import SAMPLE_SEED, sample_folder
 from napari_haiku.viewer.workspace import workspace_of
-from napari_haiku.widgets.frame.navigation import ENCODE, NICHES, PLUGIN, SIMILAR, WORKBENCH
+from napari_haiku.widgets.frame.navigation import (
+    BIOMARKERS,
+    COUNTERFACTUAL,
+    ENCODE,
+    NICHES,
+    PLUGIN,
+    SIMILAR,
+    WORKBENCH,
+)
 from napari_haiku.widgets.journey import click_tissue, process_events, wait_until
 
 
@@ -77,6 +89,7 @@ def _open(folder: Path, slide, number: int):
     dock.slides.open([slide.he, slide.mif])
     workspace = workspace_of(viewer)
     wait_until(lambda: workspace.has_slide, ENCODE)
+    workspace.record = dict(slide.record)
     dock.save_to(folder / f"round{number}.haiku.zarr")
     wait_until(lambda: dock.ready, ENCODE)
     return viewer, bench, workspace
@@ -113,6 +126,28 @@ def _stalls(slide, folder: Path, options) -> dict[str, object]:
     wait_until(lambda: workspace.niches is not None, NICHES)
     wait_until(lambda: not niches.is_running(), NICHES)
     process_events(0.5)
+    biomarkers = bench.docks[BIOMARKERS]
+    recorder.enter(None)
+    biomarkers.go_to(BIOMARKERS)
+    process_events(1.0)
+    recorder.enter("predicting")
+    biomarkers.primary.click()
+    wait_until(lambda: workspace.biomarkers is not None, BIOMARKERS)
+    wait_until(lambda: not biomarkers.is_running(), BIOMARKERS)
+    process_events(0.5)
+    counterfactual = bench.docks[COUNTERFACTUAL]
+    recorder.enter(None)
+    counterfactual.go_to(COUNTERFACTUAL)
+    process_events(1.0)
+    recorder.enter("comparing with an edited record")
+    stage = slide.record.get("stage")
+    counterfactual.set_field("stage", "II" if stage == "IV" else "IV")
+    process_events(0.5)
+    if workspace.counterfactual is None and not counterfactual.is_running():
+        counterfactual.primary.click()
+    wait_until(lambda: workspace.counterfactual is not None, COUNTERFACTUAL)
+    wait_until(lambda: not counterfactual.is_running(), COUNTERFACTUAL)
+    process_events(0.5)
     recorder.enter(None)
     recorder.stop()
     viewer.close()
@@ -120,6 +155,12 @@ def _stalls(slide, folder: Path, options) -> dict[str, object]:
     return {
         name: {
             **phase.row(),
+            "over_50_of_ours": {
+                holder: count
+                for holder, count in phase.over_limit.most_common()
+                if ":" in holder and count
+            },
+            "stacks_over_50": dict(phase.stacks.most_common(12)),
             "longest_of_ours": {
                 holder: round(ms)
                 for holder, ms in phase.longest_of_holder.most_common(8)
@@ -131,7 +172,7 @@ def _stalls(slide, folder: Path, options) -> dict[str, object]:
 
 
 def _memory(slide, folder: Path, rounds: int) -> dict[str, object]:
-    resident = []
+    resident, threads = [], []
     for number in range(1, rounds + 1):
         viewer, bench, workspace = _open(folder, slide, number)
         bench.docks[ENCODE].primary.click()
@@ -142,10 +183,17 @@ def _memory(slide, folder: Path, rounds: int) -> dict[str, object]:
         process_events(0.2)
         gc.collect()
         resident.append(_resident_mb())
+        threads.append(threading.active_count())
+        print(f"round {number}: {resident[-1]} MB, {threads[-1]} threads", file=sys.stderr)
     # The first rounds fill caches of napari, torch and fonts.
     settled = resident[len(resident) // 5 :]
     slope = float(np.polyfit(np.arange(len(settled)), settled, 1)[0]) if len(settled) > 2 else 0.0
-    return {"rounds": rounds, "resident_mb": resident, "mb_a_round": slope}
+    return {
+        "rounds": rounds,
+        "resident_mb": resident,
+        "threads": threads,
+        "mb_a_round": slope,
+    }
 
 
 def _resident_mb() -> float:
@@ -161,17 +209,31 @@ def _page(figures) -> str:
         "",
         "Written by `benchmarks/stalls.py` on the virtual sample slide, in a real window with",
         f"software drawing, {machine['cores']} cores, load {machine['load_before']} before the",
-        "run. A tick of 5 ms runs on the window's thread; a gap is the time beyond it. *Clock* is",
-        "what a user waits; *computing* is what the window's thread itself computed in the gap,",
-        "the canvas's software drawing included, without the time that other programs took.",
+        "run. A tick of 5 ms runs on the window's thread; a gap is the time beyond it, and what",
+        "was on the stack meanwhile tells whose it was:",
         "",
-        "| while | ticks | clock p50, ms | p99 | max | computing p99, ms | max |",
-        "|---|---|---|---|---|---|---|",
+        "- *own*: the plugin's own code, and the libraries it calls;",
+        "- *asked of napari*: what napari does when the plugin asks it for something, above all",
+        "  making a layer with its controls, which happens once a map and session;",
+        "- *all*: everything, the canvas's software drawing included. *Computing* is what the",
+        "  window's thread computed in it, without the time that other programs took.",
+        "",
+        "All times in ms.",
+        "",
     ]
+    heads = (
+        *("while", "ticks", "own p99", "own max", "own over 50", "asked p99", "asked max"),
+        *("asked over 50", "all p50", "all p99", "all max", "computing p99"),
+    )
+    lines += [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    shown = (
+        *("own_p99", "own_max", "own_over_50", "asked_p99", "asked_max", "asked_over_50"),
+        *("p50", "p99", "max", "cpu_p99"),
+    )
     for name, row in figures["stalls"].items():
-        cells = [row[key] for key in ("p50", "p99", "max", "cpu_p99", "cpu_max")]
-        lines.append(f"| {name} | {row['ticks']} | " + " | ".join(f"{c:.0f}" for c in cells) + " |")
-    lines += ["", "Longest stretches of the plugin's own code within a gap (clock):", ""]
+        cells = " | ".join(f"{row[key]:.0f}" for key in shown)
+        lines.append(f"| {name} | {row['ticks']} | {cells} |")
+    lines += ["", "Longest stretches of the plugin's own code, and of what it asked for:", ""]
     for name, row in figures["stalls"].items():
         held = ", ".join(f"`{who}` {ms} ms" for who, ms in row["longest_of_ours"].items())
         lines.append(f"- {name}: {held or 'none over 20 ms'}")
@@ -181,9 +243,10 @@ def _page(figures) -> str:
         said = (
             f"Memory over {memory['rounds']} rounds of open, encode, close: {first:.0f} MB after"
             f" the first, {last:.0f} MB after the last, {memory['mb_a_round']:.2f} MB a round"
-            " once settled."
+            f" once settled; {memory['threads'][0]} threads after the first,"
+            f" {memory['threads'][-1]} after the last."
         )
-        lines += ["", said]
+        lines += ["", textwrap.fill(said, 100)]
     return "\n".join(lines) + "\n"
 
 

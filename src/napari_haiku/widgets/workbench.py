@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QVBoxLayout, QWidget
 
+from napari_haiku.viewer.layers.warming import warm_up
 from napari_haiku.widgets.frame.haiku_menu import HaikuMenu, add_to_help
+from napari_haiku.widgets.frame.jobs import JobRunner
 from napari_haiku.widgets.frame.navigation import DOCKS, ENCODE, raise_dock
 from napari_haiku.widgets.frame.status_line import StatusLine
 from napari_haiku.widgets.frame.tour import Tour
@@ -40,6 +42,7 @@ class Workbench(QWidget):
         self._viewer = napari_viewer
         self._line: StatusLine | None = None
         self._window = WindowWatch(self, self._leave)
+        self._jobs = JobRunner(self)
         self.docks: dict[str, HaikuDock] = {}
         self.tour: Tour | None = None
         self.menu: HaikuMenu | None = None
@@ -70,6 +73,7 @@ class Workbench(QWidget):
             self.menu = HaikuMenu(self._viewer, self.tour.start, self._line)
             self._line.offer(self.menu)
             add_to_help(self._viewer, self.menu)
+            self._jobs.start(warm_up(), lambda _ready: None)
         self._line.show()
         raise_dock(self._viewer, ENCODE)
         self._make_room(window)
@@ -90,6 +94,7 @@ class Workbench(QWidget):
         return self._line
 
     def _leave(self) -> None:
+        self._jobs.close()
         # A tab that was never looked at did not see the window close.
         for dock in self.docks.values():
             dock.shut_down()

@@ -65,3 +65,27 @@ def test_dropping_what_is_not_there_is_no_error(viewer):
     show(viewer)
     drop_layer(viewer, "map")
     assert len(viewer.layers) == 0
+
+
+def test_what_is_as_wanted_already_is_not_set_again(viewer):
+    options = {"scale": (3, 3), "translate": (1.0, 2.0), "units": ("um", "um"), "opacity": 0.5}
+    layer = show(viewer, **options)
+    heard = []
+    for name in ("name", "scale", "translate", "units", "opacity", "contrast_limits"):
+        getattr(layer.events, name).connect(lambda event: heard.append(event.type))
+    show(viewer, 2.0, **options)
+    assert heard == []
+    show(viewer, 2.0, **{**options, "opacity": 0.25, "units": ("mm", "mm")})
+    assert sorted(heard) == ["opacity", "units"]
+    assert layer.opacity == 0.25
+    assert [str(unit) for unit in layer.units] == ["millimeter", "millimeter"]
+
+
+def test_data_changed_in_place_are_drawn_anew(viewer):
+    data = np.zeros((4, 4), np.float32)
+    layer = put_layer(viewer, "image", "map", data, name="Map", contrast_limits=(0, 10))
+    drawn = []
+    layer.events.set_data.connect(lambda _event: drawn.append(True))
+    data[0, 0] = 5.0
+    put_layer(viewer, "image", "map", data, name="Map", contrast_limits=(0, 10))
+    assert drawn

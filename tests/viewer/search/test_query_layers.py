@@ -98,3 +98,33 @@ def test_rings_stay_large_enough_to_see_and_no_larger(viewer):
     query_layers.fit_rings(viewer)
     assert ring.size[1] == pytest.approx(145.0)
     assert hits.size[0] == pytest.approx(120.0)
+
+
+@pytest.mark.parametrize("then", [5, 1, 0])
+def test_the_hits_of_the_next_question_take_the_place_of_the_last(viewer, then):
+    first = query_layers.show_hits(viewer, np.zeros((3, 2)), [1, 2, 3], 100.0, numbered=[1])
+    query_layers.mark_hit(viewer, 2)
+    query_layers.dim_hits(viewer)
+    first.visible = False
+    places = np.arange(2.0 * then).reshape(then, 2)
+    ranks = [101 + place for place in range(then)]
+    layer = query_layers.show_hits(viewer, places, ranks, 50.0, numbered=ranks[:2])
+    assert layer is first
+    assert layer.visible
+    assert layer.opacity == 1.0
+    np.testing.assert_allclose(layer.data, places[:, ::-1])
+    assert list(layer.features["rank"]) == ranks
+    written = [str(rank) if rank in ranks[:2] else "" for rank in ranks]
+    assert list(layer.features["label"]) == written
+    assert list(layer.text.values) == written
+    assert len({tuple(colour) for colour in layer.border_color}) <= 1
+    assert (layer.size == 60.0).all()
+
+
+def test_a_ring_that_is_in_place_is_left_alone(viewer):
+    ring = query_layers.show_query(viewer, 10.0, 20.0, 100.0)
+    heard = []
+    for signal in (ring.events.data, ring.events.visible, ring.events.size):
+        signal.connect(lambda event: heard.append(event.type))
+    query_layers.show_query(viewer, 10.0, 20.0, 100.0)
+    assert heard == []

@@ -6,6 +6,7 @@ from napari.components import ViewerModel
 from slides_in_memory import he_image, mif_image
 
 from napari_haiku.errors import HaikuError
+from napari_haiku.images.fingerprint import Fingerprint
 from napari_haiku.viewer.slides.adopt import IMAGE, find_choices
 from napari_haiku.viewer.slides.reading import Opened, open_choices, open_files, put_slide
 from napari_haiku.viewer.slides.slide_data import layer_data
@@ -96,3 +97,19 @@ def test_without_a_pixel_size_the_layer_claims_no_units():
     ((_, options, _),) = layer_data(Opened.of(he_image(pixel=None), None))
     assert "units" not in options
     assert "scale" not in options
+
+
+def test_the_main_thread_reads_no_pixels_to_tell_slides_apart(monkeypatch):
+    """Whatever is asked of an image later, its fingerprint was computed by the worker."""
+    he = he_image()
+    monkeypatch.setattr(
+        "napari_haiku.images.fingerprint.fingerprint_pixels", lambda *_a, **_k: "read"
+    )
+    vars(he)["_fingerprint"] = Fingerprint(he.levels, rgb=True)
+    opened = Opened.of(he, None)
+    monkeypatch.setattr(
+        "napari_haiku.images.fingerprint.fingerprint_pixels",
+        lambda *_a, **_k: pytest.fail("read again"),
+    )
+    assert opened.he.fingerprint == "read"
+    assert opened.he.changed(name="other").fingerprint == "read"

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 if TYPE_CHECKING:
     import napari
     from napari.layers import Layer
 
 SLOT = "napari_haiku_slot"
 Kind = Literal["image", "labels", "points", "shapes"]
+# napari spells units out.
+_SPELT = {"micrometer": "um"}
 
 
 def layer_in_slot(viewer: napari.Viewer, slot: str) -> Layer | None:
@@ -46,14 +50,12 @@ def put_layer(
     """
     layer = layer_in_slot(viewer, slot)
     if layer is not None and _takes(layer, kind, data):
-        layer.data = data
-        layer.name = name
-        for option, value in options.items():
-            if option in ("metadata", "rgb", "multiscale"):
-                continue
-            if hasattr(layer, option):
-                setattr(layer, option, value)
-        layer.refresh()
+        _set(layer, {"name": name, **options})
+        if layer.data is data:
+            # Perhaps changed in place.
+            layer.refresh()
+        else:
+            layer.data = data
         return layer
     position = None
     if layer is not None:
@@ -76,6 +78,29 @@ def drop_layer(viewer: napari.Viewer, slot: str) -> None:
     layer = layer_in_slot(viewer, slot)
     if layer is not None:
         viewer.layers.remove(layer)
+
+
+def _set(layer: Layer, options: dict[str, Any]) -> None:
+    """Set what differs: each setting costs napari a redraw, a thumbnail and its layer list."""
+    for option, value in options.items():
+        if option in ("metadata", "rgb", "multiscale") or not hasattr(layer, option):
+            continue
+        now = getattr(layer, option)
+        if option == "units":
+            now = tuple(_SPELT.get(str(unit), str(unit)) for unit in now)
+        if not _same(now, value):
+            setattr(layer, option, value)
+
+
+def _same(now: Any, wanted: Any) -> bool:
+    if np.isscalar(now) and np.isscalar(wanted):
+        return bool(now == wanted)
+    if isinstance(now, (tuple, list, np.ndarray)) and isinstance(wanted, (tuple, list, np.ndarray)):
+        return len(now) == len(wanted) and all(
+            np.isscalar(one) and np.isscalar(other) and one == other
+            for one, other in zip(now, wanted, strict=True)
+        )
+    return now is wanted
 
 
 def _takes(layer: Layer, kind: Kind, data: Any) -> bool:

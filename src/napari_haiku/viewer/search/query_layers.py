@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_haiku.viewer.layers.layer_slots import SLOT, drop_layer, layer_in_slot, put_layer
+from napari_haiku.viewer.layers.layer_slots import SLOT, layer_in_slot, put_layer
 from napari_haiku.viewer.layers.placement import AXES, UNITS, grid_placement, on_grid
 
 if TYPE_CHECKING:
@@ -47,8 +47,10 @@ def show_query(viewer: napari.Viewer, x_um: float, y_um: float, patch_um: float)
             axis_labels=AXES,
         )
         layer.editable = False
-    layer.data = centre
-    layer.visible = True
+    elif not np.array_equal(layer.data, centre):
+        layer.data = centre
+    if not layer.visible:
+        layer.visible = True
     layer.metadata[_PATCH] = patch_um
     fit_rings(viewer)
     return layer
@@ -68,7 +70,9 @@ def fit_rings(viewer: napari.Viewer) -> None:
         share, smallest = (1.45, _RING_PX) if slot == QUERY else (1.2, _HIT_PX)
         size = max(share * patch_um, smallest / viewer.scene.camera.zoom)
         # The black ring lies just outside the white one.
-        layer.size = size * (np.array([1.04, 1.0]) if slot == QUERY else np.ones(len(layer.data)))
+        sizes = size * (np.array([1.04, 1.0]) if slot == QUERY else np.ones(len(layer.data)))
+        if not np.array_equal(layer.size, sizes):
+            layer.size = sizes
 
 
 def hide_query(viewer: napari.Viewer) -> None:
@@ -83,6 +87,8 @@ def show_hits(
     positions_um: NDArray[np.floating],
     ranks: Sequence[int],
     patch_um: float,
+    *,
+    numbered: Collection[int] = (),
 ) -> Layer:
     """Ring the hits that lie on this slide.
 
@@ -96,9 +102,29 @@ def show_hits(
         Place of each in the gallery, from 1.
     patch_um : float
         Side of a patch.
+    numbered : collection of int
+        The places to write beside their hits.
     """
     centres = np.asarray(positions_um, float)[:MOST_HITS, ::-1].reshape(-1, 2)
-    drop_layer(viewer, HITS)
+    shown = [int(rank) for rank in ranks[:MOST_HITS]]
+    features = {
+        "rank": np.asarray(shown, int),
+        "label": np.array([str(rank) if rank in numbered else "" for rank in shown], dtype=object),
+    }
+    layer = layer_in_slot(viewer, HITS)
+    if layer is not None:
+        # To make a layer anew costs napari a tenth of a second of the window's time.
+        layer.metadata[_PATCH] = patch_um
+        layer.selected_data = set()
+        # Before the data: a hidden layer would keep the old points in view.
+        layer.visible = True
+        layer.opacity = 1.0
+        layer.data = centres
+        layer.features = features
+        if len(centres):
+            layer.border_color = HIT_COLOUR
+        fit_rings(viewer)
+        return layer
     made = put_layer(
         viewer,
         "points",
@@ -106,10 +132,7 @@ def show_hits(
         centres,
         name="Hits",
         metadata={_PATCH: patch_um},
-        features={
-            "rank": np.asarray(ranks[:MOST_HITS], int),
-            "label": np.array([""] * len(centres), dtype=object),
-        },
+        features=features,
         text={"string": "{label}", "color": "white", "size": 10, "anchor": "upper_right"},
         face_color="transparent",
         border_color=HIT_COLOUR,
@@ -128,7 +151,10 @@ def number_hits(viewer: napari.Viewer, ranks: Collection[int]) -> None:
     if layer is None:
         return
     features = layer.features.copy()
-    features["label"] = [str(rank) if rank in ranks else "" for rank in features["rank"]]
+    labels = [str(rank) if rank in ranks else "" for rank in features["rank"]]
+    if labels == list(features["label"]):
+        return
+    features["label"] = labels
     layer.features = features
     layer.refresh_text()
 

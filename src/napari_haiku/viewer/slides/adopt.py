@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -136,7 +136,7 @@ def adopt(choice: LayerChoice) -> SlideImage:
         from napari_haiku.images.placing import placed
 
         image = placed(image, affine)
-    return replace(image, path=image.path or _source(choice.layers))
+    return image.changed(path=image.path or _source(choice.layers))
 
 
 def layer_affine(layer: Layer) -> Affine | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_haiku.markers import resolve_marker, resolve_panel
@@ -77,7 +77,7 @@ def with_chosen_markers(image: SlideImage, choices: Sequence[str]) -> SlideImage
     markers = tuple(
         marker_of(match) if choice else None for match, choice in zip(matches, kept, strict=True)
     )
-    return replace(image, markers=markers)
+    return image.changed(markers=markers)
 
 
 def _row(image: SlideImage, channel: int) -> ChannelRow:

@@ -37,6 +37,10 @@ class Opened:
     @classmethod
     def of(cls, he: SlideImage | None, mif: SlideImage | None) -> Opened:
         """Add the contrast limits; reads the coarsest level, so call it in a worker."""
+        for image in (he, mif):
+            if image is not None:
+                # Reads pixels when first asked for, and the docks ask on the main thread.
+                _ = image.fingerprint
         return cls(he, mif, {} if mif is None else display_limits(mif))
 
 

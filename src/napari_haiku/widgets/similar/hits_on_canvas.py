@@ -48,8 +48,8 @@ class HitsOnCanvas:
             np.array([card.position_um for card in here], float).reshape(-1, 2),
             [card.rank for card in here],
             patch_um,
+            numbered=numbered,
         )
-        self.number(numbered)
 
     def number(self, ranks: Collection[int]) -> None:
         """Write the rank beside these hits."""
