@@ -62,6 +62,8 @@ def ours(slide, state, out, precision):
             slide_id="slide",
             patch_um=PATCH_UM,
             stride_um=PATCH_UM,
+            # Every patch, as the others take them.
+            min_tissue=0,
             batch_size=BATCH,
         )
         path = run_job(encode_slide(request, model)).path

@@ -31,7 +31,7 @@ from napari_haiku.model.published.mif_preprocessing import (
     standardise,
     to_uint16,
 )
-from napari_haiku.training.objective import pairwise_clip
+from napari_haiku.training.objectives.pairwise import pairwise_clip
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_haiku.training.objective import pairwise_clip
+from napari_haiku.training.objectives.pairwise import pairwise_clip
 
 GOLDEN = Path(
     os.environ.get(

@@ -7,17 +7,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_haiku.export.drawing import (
+    FAINT,
+    INK,
+    LESS,
+    MORE,
+    limit_of,
+    rounded_up,
+    shift_colour,
+    shortened,
+    signed,
+    stroke,
+    svg,
+    write_at,
+)
 from napari_haiku.export.markup import Element, element
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping
     from typing import Any
 
     import pandas as pd
 
     Row = Mapping[Hashable, Any]
 
-LESS, MORE, NEUTRAL, INK, FAINT = "#0B4FA0", "#B34700", "#F5F5F5", "#222222", "#8A8F98"
 _FAINT_OPACITY = 0.42
 _CELL_W, _CELL_H = 34, 24
 _ROW_H = 22
@@ -35,16 +48,16 @@ def heat_map(shifts: pd.DataFrame) -> Element:
     """
     niches = shifts[["niche", "niche_name"]].drop_duplicates()
     markers = list(dict.fromkeys(shifts["marker"]))
-    limit = _limit(shifts["shift"])
+    limit = limit_of(shifts["shift"])
     left, top = 180, 110
     width, height = left + max(_CELL_W * len(markers), 180) + 20, top + _CELL_H * len(niches) + 50
-    chart = _svg(width, height, "Shift of each marker in each niche")
+    chart = svg(width, height, "Shift of each marker in each niche")
     for column, marker in enumerate(markers):
         x = left + _CELL_W * (column + 0.6)
-        chart.append(_label(marker, x, top - 8, transform=f"rotate(-60 {x:g} {top - 8})"))
+        chart.append(write_at(marker, x, top - 8, transform=f"rotate(-60 {x:g} {top - 8})"))
     for line, (niche, name) in enumerate(niches.itertuples(index=False)):
         y = top + _CELL_H * line
-        chart.append(_label(_short(f"{niche} {name}"), left - 8, y + 16, text_anchor="end"))
+        chart.append(write_at(shortened(f"{niche} {name}"), left - 8, y + 16, text_anchor="end"))
         rows = shifts[shifts["niche"] == niche].set_index("marker")
         for column, marker in enumerate(markers):
             chart.append(_cell(rows.loc[marker], left + _CELL_W * column, y, limit))
@@ -66,23 +79,23 @@ def interval_chart(shifts: pd.DataFrame, most: int = 25) -> Element:
     order = rows["shift"].abs().sort_values(ascending=False, kind="stable").index[:most]
     rows = rows.loc[order]
     reach = rows[["shift", "ci_low", "ci_high", "placebo_scale"]].abs().to_numpy(float)
-    limit = _rounded_up(float(np.nanmax(reach)) if np.isfinite(reach).any() else 1.0)
+    limit = rounded_up(float(np.nanmax(reach)) if np.isfinite(reach).any() else 1.0)
     left, span, top = 260, 420, 16
     height = top + _ROW_H * len(rows) + 46
-    chart = _svg(left + span + 90, height, "Largest shifts with 95 % intervals")
+    chart = svg(left + span + 90, height, "Largest shifts with 95 % intervals")
 
     def place(value: float) -> float:
         return left + span * (0.5 + 0.5 * max(-1.0, min(1.0, value / limit)))
 
     bottom = top + _ROW_H * len(rows)
-    chart.append(_line(place(0), top, place(0), bottom, FAINT))
+    chart.append(stroke(place(0), top, place(0), bottom, FAINT))
     for line, row in enumerate(rows.to_dict("records")):
         y = top + _ROW_H * (line + 0.5)
         chart.append(_interval_row(row, y, place, left, left + span))
     for value in (-limit, -limit / 2, 0.0, limit / 2, limit):
-        chart.append(_label(_signed(value), place(value), bottom + 18, text_anchor="middle"))
+        chart.append(write_at(signed(value), place(value), bottom + 18, text_anchor="middle"))
     chart.append(
-        _label("shift, SD of the atlas", left + span / 2, bottom + 38, text_anchor="middle")
+        write_at("shift, SD of the atlas", left + span / 2, bottom + 38, text_anchor="middle")
     )
     return chart
 
@@ -100,12 +113,12 @@ def volcano(shifts: pd.DataFrame) -> Element | None:
         return None
     # A p of exactly 0 has underflowed; it is drawn at the edge.
     height_of = -np.log10(np.maximum(rows["p"].to_numpy(float), 1e-12))
-    limit = _rounded_up(float(rows["shift"].abs().max()) or 1.0)
+    limit = rounded_up(float(rows["shift"].abs().max()) or 1.0)
     top_value = max(2.0, float(height_of.max()) * 1.05)
     left, top, span, tall = 60, 32, 440, 260
-    chart = _svg(left + span + 90, top + tall + 50, "Shift against p of every niche and marker")
-    chart.append(_line(left, top + tall, left + span, top + tall, FAINT))
-    chart.append(_line(left + span / 2, top, left + span / 2, top + tall, FAINT))
+    chart = svg(left + span + 90, top + tall + 50, "Shift against p of every niche and marker")
+    chart.append(stroke(left, top + tall, left + span, top + tall, FAINT))
+    chart.append(stroke(left + span / 2, top, left + span / 2, top + tall, FAINT))
     strongest = set(np.argsort(-height_of, kind="stable")[:10])
     for place, (row, value) in enumerate(zip(rows.to_dict("records"), height_of, strict=True)):
         x = left + span * (0.5 + 0.5 * row["shift"] / limit)
@@ -124,17 +137,17 @@ def volcano(shifts: pd.DataFrame) -> Element | None:
             )
         )
         if strong and place in strongest:
-            chart.append(_label(f"{row['marker']} ({row['niche']})", x + 6, y + 4))
+            chart.append(write_at(f"{row['marker']} ({row['niche']})", x + 6, y + 4))
     for value in (-limit, 0.0, limit):
         x = left + span * (0.5 + 0.5 * value / limit)
-        chart.append(_label(_signed(value), x, top + tall + 18, text_anchor="middle"))
+        chart.append(write_at(signed(value), x, top + tall + 18, text_anchor="middle"))
     for value in range(0, int(top_value) + 1, math.ceil(top_value / 6)):
         y = top + tall * (1 - value / top_value)
-        chart.append(_label(f"{value}", left - 8, y + 4, text_anchor="end"))
+        chart.append(write_at(f"{value}", left - 8, y + 4, text_anchor="end"))
     chart.append(
-        _label("shift, SD of the atlas", left + span / 2, top + tall + 38, text_anchor="middle")
+        write_at("shift, SD of the atlas", left + span / 2, top + tall + 38, text_anchor="middle")
     )
-    chart.append(_label("-log10 p", 6, 14))
+    chart.append(write_at("-log10 p", 6, 14))
     return chart
 
 
@@ -148,7 +161,7 @@ def _cell(row: pd.Series, x: float, y: float, limit: float) -> Element:
     cell = element(
         "rect",
         told,
-        fill=_colour(row["shift"], limit),
+        fill=shift_colour(row["shift"], limit),
         opacity=_FAINT_OPACITY if faint else 1,
         **frame,
     )
@@ -172,11 +185,11 @@ def _interval_row(
     colour = MORE if shift > 0 else LESS
     low, high = row["ci_low"], row["ci_high"]
     if math.isfinite(low) and math.isfinite(high):
-        group.append(_line(at(low), y, at(high), y, colour))
+        group.append(stroke(at(low), y, at(high), y, colour))
     group.append(element("circle", cx=at(shift), cy=y, r=4, fill=colour))
-    name = _short(f"{row['marker']} in {row['niche']} {row['niche_name']}", 38)
-    group.append(_label(name, left - 10, y + 4, text_anchor="end"))
-    group.append(_label(_signed(shift), right + 10, y + 4))
+    name = shortened(f"{row['marker']} in {row['niche']} {row['niche_name']}", 38)
+    group.append(write_at(name, left - 10, y + 4, text_anchor="end"))
+    group.append(write_at(signed(shift), right + 10, y + 4))
     return group
 
 
@@ -185,9 +198,9 @@ def _legend(x: float, y: float, limit: float) -> Element:
     for step in range(41):
         value = limit * (step - 20) / 20
         bar = {"x": x + 4 * step, "y": y, "width": 4, "height": 10}
-        group.append(element("rect", fill=_colour(value, limit), **bar))
-    group.append(_label(_signed(-limit), x, y + 26))
-    group.append(_label(_signed(limit), x + 164, y + 26, text_anchor="end"))
+        group.append(element("rect", fill=shift_colour(value, limit), **bar))
+    group.append(write_at(signed(-limit), x, y + 26))
+    group.append(write_at(signed(limit), x + 164, y + 26, text_anchor="end"))
     return group
 
 
@@ -197,56 +210,3 @@ def _told(row: Row) -> str:
         value = row[name]
         parts.append(f"{name} {value:.3g}" if math.isfinite(value) else f"{name} not estimable")
     return ", ".join(parts)
-
-
-def _svg(width: float, height: float, title: str) -> Element:
-    return element(
-        "svg",
-        element("title", title),
-        xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {width:g} {height:g}",
-        width=width,
-        height=height,
-        role="img",
-        font_family="system-ui, sans-serif",
-        font_size=12,
-        fill=INK,
-    )
-
-
-def _label(text: str, x: float, y: float, **attributes: object) -> Element:
-    return element("text", text, x=float(x), y=float(y), **attributes)
-
-
-def _line(x0: float, y0: float, x1: float, y1: float, colour: str) -> Element:
-    ends = {"x1": float(x0), "y1": float(y0), "x2": float(x1), "y2": float(y1)}
-    return element("line", stroke=colour, stroke_width=1.5, **ends)
-
-
-def _colour(value: float, limit: float) -> str:
-    share = max(-1.0, min(1.0, value / limit))
-    ends = [int(NEUTRAL[i : i + 2], 16) for i in (1, 3, 5)]
-    target = [int((MORE if share > 0 else LESS)[i : i + 2], 16) for i in (1, 3, 5)]
-    mixed = [round(a + (b - a) * abs(share)) for a, b in zip(ends, target, strict=True)]
-    return "#" + "".join(f"{part:02X}" for part in mixed)
-
-
-def _limit(values: Sequence[float] | pd.Series) -> float:
-    sizes = np.abs(np.asarray(values, float))
-    sizes = sizes[np.isfinite(sizes)]
-    return _rounded_up(float(np.percentile(sizes, 98)) if sizes.size else 1.0)
-
-
-def _rounded_up(value: float) -> float:
-    if not value > 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= value * (1 - 1e-9))
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}") if value else "0"
-
-
-def _short(text: str, most: int = 26) -> str:
-    return text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"

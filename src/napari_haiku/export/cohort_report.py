@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,13 +9,15 @@ import numpy as np
 from napari_haiku.analysis.cohort.cohort_result import AGREEMENT_LABEL
 from napari_haiku.export.charts import interval_chart, volcano
 from napari_haiku.export.markup import Element, element, page
-from napari_haiku.export.report import (
-    NO_MORE_THAN_PLACEBO,
-    _figure,
-    _number,
-    _plain,
-    _range,
-    _table,
+from napari_haiku.export.report import NO_MORE_THAN_PLACEBO
+from napari_haiku.export.report_parts import (
+    figure,
+    notes_of,
+    number,
+    plain,
+    range_of,
+    table_of,
+    whole_edit,
 )
 from napari_haiku.export.report_style import STYLE
 from napari_haiku.export.shift_charts import cluster_map, paired_chart, scatter
@@ -93,11 +94,8 @@ def _asked(result: CohortCounterfactualResult) -> Element:
         ),
         element("p", result.inference),
     )
-    if math.isfinite(result.whole_edit_p):
-        said = f"The edit as a whole against irrelevant text: p = {result.whole_edit_p:.3g}."
-        section.append(element("p", said))
-    if result.notes:
-        section.append(element("ul", *(element("li", note) for note in result.notes)))
+    section.extend(whole_edit(result.whole_edit_p))
+    section.extend(notes_of(result.notes))
     return section
 
 
@@ -107,16 +105,16 @@ def _charts(result: CohortCounterfactualResult) -> Element:
         section.append(element("p", "No shift is estimable."))
         return section
     section.append(
-        _figure(
+        figure(
             interval_chart(result.shifts),
             "Mean over patients, SD of the atlas. Line: 95 % over resampled atlases, this model "
             "fixed. Grey band: twice the usual size of a placebo edit.",
         )
     )
-    section.append(_figure(paired_chart(result.shifts), "Open: as recorded. Filled: as edited."))
+    section.append(figure(paired_chart(result.shifts), "Open: as recorded. Filled: as edited."))
     plot = volcano(result.shifts)
     if plot is not None:
-        section.append(_figure(plot, "Shift against p. Coloured: q below 0.05."))
+        section.append(figure(plot, "Shift against p. Coloured: q below 0.05."))
     return section
 
 
@@ -132,7 +130,7 @@ def _rows(result: CohortCounterfactualResult) -> Element:
             f"The last four columns describe {AGREEMENT_LABEL}. Markers in italics failed quality "
             "control. A dash means not estimable.",
         ),
-        element("div", _table(_TITLES, rows), class_="wide"),
+        element("div", table_of(_TITLES, rows), class_="wide"),
     )
 
 
@@ -140,14 +138,14 @@ def _row(row: Mapping[Hashable, Any]) -> Element:
     cells = [
         str(row["marker"]),
         str(row["n"]),
-        _number(row["shift"]),
-        _range(row["ci_low"], row["ci_high"]),
-        *(_number(row[name]) for name in ("p", "q", "placebo_p", "contrast", "contrast_p")),
+        number(row["shift"]),
+        range_of(row["ci_low"], row["ci_high"]),
+        *(number(row[name]) for name in ("p", "q", "placebo_p", "contrast", "contrast_p")),
         "yes" if row["supported"] else "",
-        _number(row["d_z"]),
-        _range(row["patients_low"], row["patients_high"]),
-        _number(row["agreement_p"]),
-        _number(row["agreement_q"]),
+        number(row["d_z"]),
+        range_of(row["patients_low"], row["patients_high"]),
+        number(row["agreement_p"]),
+        number(row["agreement_q"]),
     ]
     look = "" if row["kept"] else "none"
     return element("tr", *(element("td", cell) for cell in cells), class_=look)
@@ -161,7 +159,7 @@ def _groups(result: CohortCounterfactualResult) -> Element:
         return section
     names = np.array(result.kept_markers)
     section.append(
-        _figure(
+        figure(
             cluster_map(
                 groups.standardised[np.ix_(groups.patients, groups.markers)],
                 [result.patients[place] for place in groups.patients],
@@ -173,7 +171,7 @@ def _groups(result: CohortCounterfactualResult) -> Element:
     )
     said = [f"PC{n + 1} ({groups.explained[n]:.0%})" for n in range(2)]
     section.append(
-        _figure(
+        figure(
             scatter(
                 groups.scores,
                 [f"Group {group}" for group in groups.patient_group],
@@ -195,7 +193,7 @@ def _classifier(result: CohortCounterfactualResult) -> Element:
         element(
             "tr",
             element("td", result.kept_markers[place]),
-            element("td", _number(float(found.coefficients[place]))),
+            element("td", number(float(found.coefficients[place]))),
         )
         for place in order
         if found.coefficients[place]
@@ -205,11 +203,11 @@ def _classifier(result: CohortCounterfactualResult) -> Element:
         element("h2", "Do the shifts tell the groups apart"),
         element(
             "p",
-            f"AUROC {found.auroc:.3f} ({_range(found.low, found.high)}), {found.positives} against "
-            f"{found.negatives} patients; p = {_number(found.p)} over permutations that refit. "
-            f"Without the edit, from the read-outs alone: {found.control_auroc:.3f}.",
+            f"AUROC {found.auroc:.3f} ({range_of(found.low, found.high)}), {found.positives} "
+            f"against {found.negatives} patients; p = {number(found.p)} over permutations that "
+            f"refit. Without the edit, from the read-outs alone: {found.control_auroc:.3f}.",
         ),
-        _table(("Marker", "Coefficient"), rows),
+        table_of(("Marker", "Coefficient"), rows),
     )
 
 
@@ -218,7 +216,7 @@ def _provenance(result: CohortCounterfactualResult) -> Element:
 
     entries = {"software": f"napari-haiku {__version__}", **result.provenance}
     rows = [
-        element("tr", element("th", name.replace("_", " ")), element("td", _plain(value)))
+        element("tr", element("th", name.replace("_", " ")), element("td", plain(value)))
         for name, value in entries.items()
     ]
     return element("section", element("h2", "Provenance"), element("table", *rows))

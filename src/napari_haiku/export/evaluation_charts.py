@@ -6,7 +6,15 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from napari_haiku.export.charts import FAINT, INK, LESS, MORE
+from napari_haiku.export.drawing import (
+    FAINT,
+    INK,
+    LESS,
+    MORE,
+    stroke,
+    svg,
+    write_at,
+)
 from napari_haiku.export.markup import Element, element
 
 if TYPE_CHECKING:
@@ -66,23 +74,23 @@ def value_chart(title: str, rows: Sequence[ChartRow], axis: str) -> Element | No
     left = 24 + 7 * max(len(row.name) for row in rows)
     bottom = _TOP + _ROW * len(rows)
     height = bottom + 62
-    chart = _svg(left + _SPAN + 190, height, title)
+    chart = svg(left + _SPAN + 190, height, title)
 
     def place(value: float) -> float:
         return left + _SPAN * (min(max(value, low), high) - low) / (high - low)
 
     for tick in _ticks(low, high):
         x = place(tick)
-        chart.append(_line(x, _TOP, x, bottom, "#E4E6EA"))
-        chart.append(_label(f"{tick:g}", x, bottom + 16, text_anchor="middle"))
+        chart.append(stroke(x, _TOP, x, bottom, "#E4E6EA"))
+        chart.append(write_at(f"{tick:g}", x, bottom + 16, text_anchor="middle"))
     if low < 0 < high:
-        chart.append(_line(place(0), _TOP, place(0), bottom, FAINT))
+        chart.append(stroke(place(0), _TOP, place(0), bottom, FAINT))
     for line, row in enumerate(rows):
         y = _TOP + _ROW * (line + 0.5)
-        chart.append(_label(row.name, left - 10, y + 4, text_anchor="end"))
+        chart.append(write_at(row.name, left - 10, y + 4, text_anchor="end"))
         _draw(chart, row, y, place)
-        chart.append(_label(told(row.figure), left + _SPAN + 10, y + 4))
-    chart.append(_label(axis, left + _SPAN / 2, bottom + 34, text_anchor="middle"))
+        chart.append(write_at(told(row.figure), left + _SPAN + 10, y + 4))
+    chart.append(write_at(axis, left + _SPAN / 2, bottom + 34, text_anchor="middle"))
     _legend(chart, rows, left, bottom + 52)
     return chart
 
@@ -106,14 +114,14 @@ def step_chart(
         return None
     longest = max(float(points[-1][0]) for points in drawn.values()) or 1.0
     left, tall = 56, 220
-    chart = _svg(left + _SPAN + 120, _TOP + tall + 46, title)
+    chart = svg(left + _SPAN + 120, _TOP + tall + 46, title)
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
         y = _TOP + tall * (1 - tick)
-        chart.append(_line(left, y, left + _SPAN, y, "#E4E6EA"))
-        chart.append(_label(f"{tick:g}", left - 8, y + 4, text_anchor="end"))
+        chart.append(stroke(left, y, left + _SPAN, y, "#E4E6EA"))
+        chart.append(write_at(f"{tick:g}", left - 8, y + 4, text_anchor="end"))
     for tick in _ticks(0, longest):
         x = left + _SPAN * tick / longest
-        chart.append(_label(f"{tick:g}", x, _TOP + tall + 16, text_anchor="middle"))
+        chart.append(write_at(f"{tick:g}", x, _TOP + tall + 16, text_anchor="middle"))
     for number, (name, points) in enumerate(drawn.items()):
         colour = (LESS, MORE, CEILING, INK)[number % 4]
         path, height = f"M {left} {_TOP}", 1.0
@@ -124,9 +132,9 @@ def step_chart(
             path += f" L {x:.1f} {_TOP + tall * (1 - height):.1f}"
         chart.append(element("path", d=path, fill="none", stroke=colour, stroke_width=2))
         end = _TOP + tall * (1 - height) + 4
-        chart.append(_label(name, left + _SPAN + 8, end, fill=colour))
-    chart.append(_label(x_axis, left + _SPAN / 2, _TOP + tall + 36, text_anchor="middle"))
-    chart.append(_label(y_axis, left, _TOP - 2))
+        chart.append(write_at(name, left + _SPAN + 8, end, fill=colour))
+    chart.append(write_at(x_axis, left + _SPAN / 2, _TOP + tall + 36, text_anchor="middle"))
+    chart.append(write_at(y_axis, left, _TOP - 2))
     return chart
 
 
@@ -159,14 +167,14 @@ def _draw(chart: Element, row: ChartRow, y: float, place: Any) -> None:
         )
     limits = figure.get("ci")
     if limits is not None:
-        group.append(_line(place(limits[0]), y, place(limits[1]), y, LESS))
+        group.append(stroke(place(limits[0]), y, place(limits[1]), y, LESS))
     for name, other in row.beside.items():
         value = other.get("value")
         if value is None:
             continue
         x = place(value)
         if name == "ceiling":
-            group.append(_line(x, y - 8, x, y + 8, CEILING))
+            group.append(stroke(x, y - 8, x, y + 8, CEILING))
         else:
             colour = BASELINE_COLOURS.get(name, FAINT)
             group.append(
@@ -194,7 +202,7 @@ def _legend(chart: Element, rows: Sequence[ChartRow], x: float, y: float) -> Non
         else:
             inside = colour if kind == "dot" else "#FFFFFF"
             chart.append(element("circle", cx=x + 3, cy=y - 4, r=4, fill=inside, stroke=colour))
-        chart.append(_label(words, x + 12, y))
+        chart.append(write_at(words, x + 12, y))
         x += 24 + 6.6 * len(words)
 
 
@@ -220,27 +228,3 @@ def _ticks(low: float, high: float) -> list[float]:
     step = next(s * power for s in (1, 2, 2.5, 5, 10) if s * power >= raw * (1 - 1e-9))
     first = math.ceil(low / step - 1e-9)
     return [round(i * step, 10) for i in range(first, math.floor(high / step + 1e-9) + 1)]
-
-
-def _svg(width: float, height: float, title: str) -> Element:
-    return element(
-        "svg",
-        element("title", title),
-        xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {width:g} {height:g}",
-        width=width,
-        height=height,
-        role="img",
-        font_family="system-ui, sans-serif",
-        font_size=12,
-        fill=INK,
-    )
-
-
-def _label(text: str, x: float, y: float, **attributes: object) -> Element:
-    return element("text", text, x=float(x), y=float(y), **attributes)
-
-
-def _line(x0: float, y0: float, x1: float, y1: float, colour: str) -> Element:
-    ends = {"x1": float(x0), "y1": float(y0), "x2": float(x1), "y2": float(y1)}
-    return element("line", stroke=colour, stroke_width=1.5, **ends)

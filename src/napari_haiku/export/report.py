@@ -10,6 +10,15 @@ from typing import TYPE_CHECKING, Any
 from napari_haiku.analysis.counterfactual.published_test import LABEL
 from napari_haiku.export.charts import heat_map, interval_chart, volcano
 from napari_haiku.export.markup import Element, element, page
+from napari_haiku.export.report_parts import (
+    figure,
+    notes_of,
+    number,
+    plain,
+    range_of,
+    table_of,
+    whole_edit,
+)
 from napari_haiku.export.report_style import STYLE
 from napari_haiku.export.shift_charts import (
     clustered_shifts,
@@ -139,7 +148,7 @@ def _edit_section(result: CounterfactualResult) -> Element:
     return element(
         "section",
         element("h2", "The edit"),
-        _table(("Field", "Recorded", "Edited"), fields),
+        table_of(("Field", "Recorded", "Edited"), fields),
         element("h3", "The exact text that is compared"),
         element("p", *words, class_="words"),
     )
@@ -152,18 +161,12 @@ def _support_section(result: CounterfactualResult) -> Element:
         element("h2", "Support"),
         element("p", element("strong", support.word), f": {support.sentence}"),
     )
-    if math.isfinite(result.whole_edit_p):
-        section.append(
-            element(
-                "p", f"The edit as a whole against irrelevant text: p = {result.whole_edit_p:.3g}."
-            )
-        )
+    section.extend(whole_edit(result.whole_edit_p))
     section.append(element("p", result.inference))
     if result.adjusted_for:
         held = ", ".join(result.adjusted_for)
         section.append(element("p", f"The atlas contrast holds constant: {held}."))
-    if result.notes:
-        section.append(element("ul", *(element("li", note) for note in result.notes)))
+    section.extend(notes_of(result.notes))
     return section
 
 
@@ -173,14 +176,14 @@ def _chart_section(result: CounterfactualResult) -> Element:
         section.append(element("p", "No shift is estimable."))
         return section
     section.append(
-        _figure(
+        figure(
             interval_chart(result.shifts),
             "The largest shifts, in SD of the atlas. Line: 95 % interval. Grey band: twice the "
             "usual size of a placebo edit. Faint: irrelevant text moves as far.",
         )
     )
     section.append(
-        _figure(
+        figure(
             heat_map(result.shifts),
             "All niches and markers. Blue: less, orange: more. White dot: supported. Dotted "
             "frame: not estimable.",
@@ -189,7 +192,7 @@ def _chart_section(result: CounterfactualResult) -> Element:
     clustered = clustered_shifts(result.shifts)
     if clustered is not None:
         section.append(
-            _figure(
+            figure(
                 clustered,
                 "The same, niches and markers that shift alike side by side (average linkage on "
                 "correlation distance).",
@@ -197,9 +200,9 @@ def _chart_section(result: CounterfactualResult) -> Element:
         )
     plot = volcano(result.shifts)
     if plot is not None:
-        section.append(_figure(plot, "Shift against p. Coloured: q below 0.05."))
+        section.append(figure(plot, "Shift against p. Coloured: q below 0.05."))
     section.append(
-        _figure(
+        figure(
             paired_chart(result.shifts),
             "Open: read-out under the record as it reads. Filled: under the edited record.",
         )
@@ -211,7 +214,7 @@ def _chart_section(result: CounterfactualResult) -> Element:
         groups = [names.get(int(niche), "No niche") for niche in result.niches.labels[used]]
         axes = (f"PC1 ({explained[0]:.0%})", f"PC2 ({explained[1]:.0%})")
         section.append(
-            _figure(
+            figure(
                 scatter(points, groups, axes, "Principal components of the shifts of patches"),
                 "One dot a patch, coloured by niche.",
             )
@@ -231,19 +234,19 @@ def _table_section(result: CounterfactualResult) -> Element:
             "Baseline, edited and shift in SD of the atlas, largest shift first. A dash means "
             f"not estimable. Published p: signed-rank test over patches ({LABEL}).",
         ),
-        element("div", _table([title for _, title in _COLUMNS], rows), class_="wide"),
+        element("div", table_of([title for _, title in _COLUMNS], rows), class_="wide"),
     )
 
 
 def _shift_row(row: Mapping[Hashable, Any]) -> Element:
-    cells = {name: _number(row[name]) for name, _ in _COLUMNS if name in row}
+    cells = {name: number(row[name]) for name, _ in _COLUMNS if name in row}
     cells |= {
         "niche_name": f"{row['niche']} {row['niche_name']}",
         "marker": str(row["marker"]),
         "n": str(row["n"]),
         "supported": "yes" if row["supported"] else "",
-        "ci": _range(row["ci_low"], row["ci_high"]),
-        "tissue": _range(row["tissue_low"], row["tissue_high"]),
+        "ci": range_of(row["ci_low"], row["ci_high"]),
+        "tissue": range_of(row["tissue_low"], row["tissue_high"]),
     }
     look = "none" if not math.isfinite(row["shift"]) else ""
     if row["placebo_p"] > _PLACEBO_LEVEL:
@@ -312,36 +315,7 @@ def _provenance_section(result: CounterfactualResult) -> Element:
 
     entries = {"software": f"napari-haiku {__version__}", **result.provenance}
     rows = [
-        element("tr", element("th", name.replace("_", " ")), element("td", _plain(value)))
+        element("tr", element("th", name.replace("_", " ")), element("td", plain(value)))
         for name, value in entries.items()
     ]
     return element("section", element("h2", "Provenance"), element("table", *rows))
-
-
-def _table(titles: Any, rows: list[Element]) -> Element:
-    head = element("thead", element("tr", *(element("th", title) for title in titles)))
-    return element("table", head, element("tbody", *rows))
-
-
-def _figure(chart: Element, caption: str) -> Element:
-    return element("figure", chart, element("figcaption", caption), class_="chart")
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_plain(part)}" for name, part in value.items())
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else str(value)
-
-
-def _number(value: Any) -> str:
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        return "\N{EN DASH}"
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
-
-
-def _range(low: float, high: float) -> str:
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return "\N{EN DASH}"
-    return f"{_number(low)} to {_number(high)}"

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_haiku.analysis.cohort.cohort_tests import group_shifts
-from napari_haiku.export.charts import (
+from napari_haiku.export.drawing import (
     FAINT,
     INK,
     LESS,
     MORE,
-    _colour,
-    _label,
-    _limit,
-    _line,
-    _rounded_up,
-    _short,
-    _signed,
-    _svg,
+    limit_of,
+    rounded_up,
+    shift_colour,
+    shortened,
+    signed,
+    stroke,
+    svg,
+    write_at,
 )
 from napari_haiku.export.markup import Element, element
 
@@ -48,30 +48,30 @@ def paired_chart(shifts: pd.DataFrame, most: int = 15) -> Element:
     order = rows["shift"].abs().sort_values(ascending=False, kind="stable").index[:most]
     rows = rows.loc[order]
     ends = rows[["baseline", "counterfactual"]].to_numpy(float)
-    limit = _rounded_up(float(np.abs(ends).max()) if ends.size else 1.0)
+    limit = rounded_up(float(np.abs(ends).max()) if ends.size else 1.0)
     left, span, top = 260, 420, 16
     bottom = top + _ROW_H * len(rows)
-    chart = _svg(left + span + 40, bottom + 46, "Read-out before and after the edit")
+    chart = svg(left + span + 40, bottom + 46, "Read-out before and after the edit")
 
     def place(value: float) -> float:
         return left + span * (0.5 + 0.5 * value / limit)
 
-    chart.append(_line(place(0), top, place(0), bottom, FAINT))
+    chart.append(stroke(place(0), top, place(0), bottom, FAINT))
     for number, row in enumerate(rows.to_dict("records")):
         y = top + _ROW_H * (number + 0.5)
         start, end = place(row["baseline"]), place(row["counterfactual"])
         colour = MORE if row["shift"] > 0 else LESS
         told = f"{row['marker']} in {row['niche']} {row['niche_name']}"
         said = element("title", f"{told}: {row['baseline']:.3g} to {row['counterfactual']:.3g}")
-        group = element("g", said, _line(start, y, end, y, colour))
+        group = element("g", said, stroke(start, y, end, y, colour))
         group.append(element("circle", cx=start, cy=y, r=4, fill="#FFFFFF", stroke=colour))
         group.append(element("circle", cx=end, cy=y, r=4, fill=colour))
-        group.append(_label(_short(told, 38), left - 10, y + 4, text_anchor="end"))
+        group.append(write_at(shortened(told, 38), left - 10, y + 4, text_anchor="end"))
         chart.append(group)
     for value in (-limit, 0.0, limit):
-        chart.append(_label(_signed(value), place(value), bottom + 18, text_anchor="middle"))
+        chart.append(write_at(signed(value), place(value), bottom + 18, text_anchor="middle"))
     chart.append(
-        _label(
+        write_at(
             "read-out, SD from the atlas mean", left + span / 2, bottom + 38, text_anchor="middle"
         )
     )
@@ -94,15 +94,15 @@ def cluster_map(
     """
     tall = 18 if len(rows) <= 40 else max(4, 720 // len(rows))
     wide, left, top = 30, 170, 100
-    limit = _limit([float(value) for value in np.ravel(values)])
-    chart = _svg(left + wide * len(columns) + 30, top + tall * len(rows) + 20, title)
+    limit = limit_of([float(value) for value in np.ravel(values)])
+    chart = svg(left + wide * len(columns) + 30, top + tall * len(rows) + 20, title)
     for column, name in enumerate(columns):
         x = left + wide * (column + 0.6)
-        chart.append(_label(name, x, top - 8, transform=f"rotate(-60 {x:g} {top - 8})"))
+        chart.append(write_at(name, x, top - 8, transform=f"rotate(-60 {x:g} {top - 8})"))
     for line, name in enumerate(rows):
         y = top + tall * line
         if tall >= 12:
-            chart.append(_label(_short(name), left - 8, y + tall / 2 + 4, text_anchor="end"))
+            chart.append(write_at(shortened(name), left - 8, y + tall / 2 + 4, text_anchor="end"))
         for column, marker in enumerate(columns):
             value = float(values[line, column])
             box = {"x": left + wide * column, "y": y, "width": wide - 1, "height": tall - 1}
@@ -110,7 +110,7 @@ def cluster_map(
             said = element(
                 "title", f"{name}, {marker}: {value:.3g}" if known else f"{name}, {marker}"
             )
-            fill = _colour(value, limit) if known else "none"
+            fill = shift_colour(value, limit) if known else "none"
             chart.append(element("rect", said, fill=fill, **box))
     return chart
 
@@ -159,11 +159,11 @@ def scatter(
     kept = np.unique(np.linspace(0, len(points) - 1, min(len(points), _MOST_POINTS)).astype(int))
     names = sorted(set(groups))
     left, top, side = 60, 16, 340
-    chart = _svg(left + side + 230, top + side + 50, title)
-    limit = _rounded_up(float(np.abs(points).max())) if len(points) else 1.0
+    chart = svg(left + side + 230, top + side + 50, title)
+    limit = rounded_up(float(np.abs(points).max())) if len(points) else 1.0
     middle = (left + side / 2, top + side / 2)
-    chart.append(_line(left, middle[1], left + side, middle[1], FAINT))
-    chart.append(_line(middle[0], top, middle[0], top + side, FAINT))
+    chart.append(stroke(left, middle[1], left + side, middle[1], FAINT))
+    chart.append(stroke(middle[0], top, middle[0], top + side, FAINT))
     for place in kept:
         x, y = (float(value) for value in points[place])
         chart.append(
@@ -180,9 +180,9 @@ def scatter(
         y = top + 12 + 18 * number
         colour = GROUPS[number % len(GROUPS)]
         chart.append(element("circle", cx=left + side + 24, cy=y, r=4, fill=colour, stroke=INK))
-        chart.append(_label(_short(name), left + side + 36, y + 4))
-    chart.append(_label(labels[0], middle[0], top + side + 30, text_anchor="middle"))
-    chart.append(_label(labels[1], 6, top + 4))
+        chart.append(write_at(shortened(name), left + side + 36, y + 4))
+    chart.append(write_at(labels[0], middle[0], top + side + 30, text_anchor="middle"))
+    chart.append(write_at(labels[1], 6, top + 4))
     return chart
 
 
