@@ -56,7 +56,7 @@ def build(
         ),
     ] = None,
     device: DeviceOption = "auto",
-    batch_size: BatchSizeOption = 64,
+    batch_size: BatchSizeOption = None,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> None:

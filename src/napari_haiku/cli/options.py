@@ -16,7 +16,8 @@ DeviceOption = Annotated[
     str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.", metavar="DEVICE")
 ]
 BatchSizeOption = Annotated[
-    int, typer.Option("--batch-size", help="Patches per pass through the model.", min=1)
+    int | None,
+    typer.Option("--batch-size", help="Patches per pass through the model; by device.", min=1),
 ]
 PatchOption = Annotated[
     float | None,

@@ -41,9 +41,10 @@ def ask(
     """Ask what would shift, and draw what takes a while to draw."""
     from napari_haiku.analysis.counterfactual.counterfactual import run_counterfactual
     from napari_haiku.model.loading import load_model
+    from napari_haiku.widgets.frame.preferences import preferences
 
     if model is None:
-        model = load_model("default")
+        model = load_model("default", device=preferences().device)
     result = yield from run_counterfactual(encoding, atlas, model, request, niches)
     maps = ShiftMaps(encoding.grid, result)
     # Hatching a large slide takes a while: do it here, off the main thread.

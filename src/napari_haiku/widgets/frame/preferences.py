@@ -17,14 +17,14 @@ class Preferences:
     ----------
     device : str
         "auto", "cuda", "mps" or "cpu".
-    batch_size : int
-        Patches at a time.
+    batch_size : int or None
+        Patches at a time; None: as many as suit the device.
     cache : Path
         Folder for encodings that cannot lie beside their image.
     """
 
     device: str = "auto"
-    batch_size: int = 64
+    batch_size: int | None = None
     cache: Path = field(default_factory=cache_folder)
 
 
@@ -41,6 +41,6 @@ def preferences() -> Preferences:
         return Preferences()
     return Preferences(
         str(settings.compute.device),
-        int(settings.compute.batch_size),
+        int(settings.compute.batch_size) or None,
         cache_folder(str(settings.storage.cache_folder)),
     )

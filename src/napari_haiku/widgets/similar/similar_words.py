@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.notices import SAME_PATIENT
+from napari_haiku.widgets.frame.preferences import preferences
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +67,7 @@ def model_for_words(model: TissueModel | None, fingerprint: str) -> TissueModel:
     from napari_haiku.model.loading import load_model
 
     if model is None or model.fingerprint != fingerprint:
-        model = load_model()
+        model = load_model(device=preferences().device)
     if model.fingerprint != fingerprint:
         raise HaikuError(_OTHER_MODEL)
     return model
