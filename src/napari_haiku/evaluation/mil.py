@@ -124,7 +124,10 @@ def _field(
             methods=METHODS,
             seed=request.seed,
         )
-    note = f"{found.said_chosen()}: best on the patients fitted on, never on those tested."
+    note = (
+        f"{found.said_chosen()}: the simplest within one standard error of the best on the "
+        "patients fitted on, chosen without those tested."
+    )
     out: dict[str, Any] = _figures(found.best, target, found, request, note)
     out["classes"] = list(classes)
     out["baselines"] = {

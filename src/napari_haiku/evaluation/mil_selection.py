@@ -39,18 +39,22 @@ class Predictions:
         fitted on. Method "average" is the mean of an input's heads.
     inner : dict of (input, method) to list of float
         Quality on folds of the patients fitted on, once a fit.
+    errors : dict of (input, method) to list of float
+        Standard error of that quality over the folds.
     chosen : list of (input, method)
-        Best of the model's inputs by that quality, once a fit.
+        Chosen of the model's inputs by that quality, once a fit: the simplest
+        within one standard error of the best.
     best : ndarray, shape (n, outputs)
         Scores of what was chosen.
     by_input : dict of str to ndarray
-        Scores of each input's best method by that quality.
+        Scores of what is chosen alike among each input's methods.
     strata : ndarray of int64, shape (n,), or None
         Fold of each test patient where every fold has heads of its own.
     """
 
     scores: dict[Name, Scores] = field(default_factory=dict)
     inner: dict[Name, list[float]] = field(default_factory=dict)
+    errors: dict[Name, list[float]] = field(default_factory=dict)
     chosen: list[Name] = field(default_factory=list)
     best: Scores = field(default_factory=lambda: np.zeros((0, 1)))
     by_input: dict[str, Scores] = field(default_factory=dict)
@@ -83,18 +87,21 @@ def fit_and_test(
             head = yield from tune(method, bags, target, seed=seed)
             heads[name].append(head)
             out.inner[name, method.name] = [head.quality]
+            out.errors[name, method.name] = [_error(target, head.held_out, head.folds)]
             out.scores[name, method.name] = head.scores(test[name])
         if len(methods) > 1:
             together = average([head.held_out for head in heads[name]])
-            out.inner[name, AVERAGE] = [target.quality(together, heads[name][0].folds)]
+            folds = heads[name][0].folds
+            out.inner[name, AVERAGE] = [target.quality(together, folds)]
+            out.errors[name, AVERAGE] = [_error(target, together, folds)]
             found = average([head.scores(test[name]) for head in heads[name]])
             if target.n_outputs == 1:
                 found -= np.median(average([head.scores() for head in heads[name]]), axis=0)
             out.scores[name, AVERAGE] = found
     for name in fit:
-        best = _best(out.inner, [pair for pair in out.inner if pair[0] == name])
+        best = _simplest_good(out, [pair for pair in out.inner if pair[0] == name])
         out.by_input[name] = out.scores[best]
-    chosen = _best(out.inner, [pair for pair in out.inner if pair[0] not in BASELINES])
+    chosen = _simplest_good(out, [pair for pair in out.inner if pair[0] not in BASELINES])
     out.chosen.append(chosen)
     out.best = out.scores[chosen].reshape(n, -1)
     return out
@@ -124,6 +131,7 @@ def nested(
         for pair, scores in part.scores.items():
             _put(out.scores, pair, held, scores)
             out.inner.setdefault(pair, []).extend(part.inner[pair])
+            out.errors.setdefault(pair, []).extend(part.errors[pair])
         for name, scores in part.by_input.items():
             _put(out.by_input, name, held, scores)
         _put(headline, "best", held, part.best)
@@ -138,7 +146,28 @@ def _put(store: dict[Any, Scores], key: object, held: NDArray[np.bool_], scores:
     whole[held] = scores
 
 
-def _best(inner: dict[Name, list[float]], among: list[Name]) -> Name:
-    """Best held-out quality; the first of equals, and of any that cannot be told."""
-    quality = [np.nan_to_num(inner[pair][0], nan=-1.0) for pair in among]
-    return among[int(np.argmax(quality))]
+def _simplest_good(found: Predictions, among: list[Name]) -> Name:
+    """Choose the simplest within one standard error of the best held-out quality.
+
+    Towers have seen the patients that heads are fitted on, and a head that can
+    use what they remember of them looks better held out than it is (the
+    one-standard-error rule of Breiman et al. 1984, section 3.4.3). Fewer inputs
+    are simpler, then methods as they are listed. Where no quality can be told
+    it is the first.
+    """
+    quality = {pair: np.nan_to_num(found.inner[pair][0], nan=-1.0) for pair in among}
+    best = max(among, key=quality.__getitem__)
+    enough = quality[best] - np.nan_to_num(found.errors[best][0])
+    methods = list(dict.fromkeys(method for _, method in among))
+    order = sorted(among, key=lambda pair: (pair[0].count("+"), methods.index(pair[1])))
+    return next(pair for pair in order if quality[pair] >= enough)
+
+
+def _error(target: Target, held_out: Scores, folds: NDArray[np.int64]) -> float:
+    """Return the standard error of the held-out quality over folds; NaN where untold."""
+    parts = [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
+    told = np.array([target.of(part).quality(held_out[part]) for part in parts])
+    told = told[np.isfinite(told)]
+    if len(told) < 2:
+        return float("nan")
+    return float(told.std(ddof=1) / np.sqrt(len(told)))

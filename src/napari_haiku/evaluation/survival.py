@@ -161,11 +161,11 @@ def _figures(
     out: dict[str, Any] = {
         "c_index": figure(
             found.best,
-            f"{found.said_chosen()}: best on {how} (C-index {np.mean(inner):.3f} there), never "
-            "on the patients tested.",
+            f"{found.said_chosen()}: the simplest within one standard error of the best on {how} "
+            f"(C-index {np.mean(inner):.3f} there), chosen without the patients tested.",
         ),
         "inputs": {
-            name: figure(found.by_input[name], "Best method on the patients fitted on.")
+            name: figure(found.by_input[name], "Method chosen on the patients fitted on.")
             for name in names
             if name not in BASELINES
         },
