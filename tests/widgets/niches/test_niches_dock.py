@@ -278,3 +278,68 @@ def test_niches_names_and_map_come_back(grouped, open_dock, qtbot, viewer, works
     np.testing.assert_array_equal(grouped.map_section.points, state["map"]["points"])
     grouped.set_clusters(6)
     assert grouped.strip.text == WOULD_REPLACE
+
+
+def choose(box, value):
+    box.setCurrentIndex(box.findData(value))
+
+
+def test_the_niches_of_the_whole_atlas_keep_their_numbers(dock, press, workspace, qtbot):
+    choose(dock.settings.scope, True)
+    first = press(dock)
+    qtbot.waitUntil(lambda: not dock.is_running(), timeout=60_000)
+    # Another number first: the slide's own matching would keep other numbers and colours.
+    choose(dock.settings.scope, False)
+    dock.set_clusters(3)
+    with qtbot.waitSignal(dock.finished, timeout=60_000):
+        dock.group_patches()
+    dock.set_clusters(4)
+    choose(dock.settings.scope, True)
+    with qtbot.waitSignal(dock.finished, timeout=60_000) as answer:
+        dock.group_patches()
+    np.testing.assert_array_equal(answer.args[0].labels[0], first.labels[0])
+    assert workspace.niches.names == first.names
+
+
+def test_without_an_atlas_only_the_slide_can_be_grouped(open_dock, workspace):
+    workspace.atlas = None
+    dock = open_dock(NichesDock)
+    item = dock.settings.scope.model().item(dock.settings.scope.findData(True))
+    assert not item.isEnabled()
+    assert "atlas" in item.toolTip()
+    assert not dock.settings.whole_atlas
+
+
+def test_an_atlas_that_goes_takes_its_niches_off_the_menu(dock, workspace):
+    choose(dock.settings.scope, True)
+    workspace.atlas = None
+    assert not dock.settings.whole_atlas
+
+
+def test_the_method_is_used(dock, press):
+    choose(dock.settings.method, "gaussian")
+    result = press(dock)
+    assert result.request.method == "gaussian"
+    assert result.certainty is not None
+
+
+def test_leiden_finds_the_number_itself_or_says_why_it_cannot_be_had(dock):
+    item = dock.settings.method.model().item(dock.settings.method.findData("leiden"))
+    if item.isEnabled():
+        choose(dock.settings.method, "leiden")
+        assert not dock.settings.clusters.isEnabled()
+        choose(dock.settings.method, "kmeans")
+        assert dock.settings.clusters.isEnabled()
+    else:
+        assert "pip install" in item.toolTip()
+
+
+def test_a_mask_is_made_of_the_niches_selected(grouped, viewer, workspace):
+    assert not grouped.tools.make_mask.isEnabled()
+    grouped.select_niche(2)
+    grouped.tools.make_mask.click()
+    layer = viewer.layers[f"Mask: {workspace.niches.names[2]}"]
+    grid = workspace.encoding.grid
+    np.testing.assert_array_equal(
+        layer.data[grid.rows, grid.cols] == 1, workspace.niches.labels[0] == 2
+    )

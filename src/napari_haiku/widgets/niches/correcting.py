@@ -8,6 +8,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_haiku.viewer.niches.niche_edits import free_number, named, relabelled, split_in_two
+from napari_haiku.viewer.niches.niche_mask import add_mask
 from napari_haiku.viewer.niches.niche_view import draw_niches, redraw_lines
 from napari_haiku.viewer.niches.spotlight import remove_spotlight
 from napari_haiku.widgets.niches.niche_brush import NicheBrush
@@ -68,6 +69,7 @@ class Correcting(QObject):
         table.renamed.connect(self.rename)
         tools.rename_wanted.connect(self._edit_name)
         tools.merge_wanted.connect(self.merge)
+        tools.mask_wanted.connect(self.mask)
         tools.split_wanted.connect(self.split)
         tools.paint_wanted.connect(self.paint)
 
@@ -111,6 +113,14 @@ class Correcting(QObject):
             self.confirmed_as_it_is.emit()
         else:
             self._dock.workspace.niches = changed
+
+    def mask(self) -> None:
+        """Make a layer of the patches of the selected niches."""
+        encoding, result = self._dock.workspace.encoding, self._dock.workspace.niches
+        niches = self._table.selected_niches
+        if encoding is not None and result is not None and niches:
+            names = [result.names[niche] for niche in niches]
+            add_mask(self._dock.viewer, encoding.grid, result.labels[0], niches, names)
 
     def merge(self) -> None:
         """Make the selected niches one: the largest, with its colour and name."""

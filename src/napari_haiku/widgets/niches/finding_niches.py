@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.jobs import Progress
+from napari_haiku.viewer.niches.atlas_niches import niches_of_atlas
 from napari_haiku.viewer.niches.contacts import contacts_of
 from napari_haiku.viewer.niches.matching import matching_numbers, renumbered, still_the_same
 from napari_haiku.viewer.niches.niche_edits import (
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_haiku.analysis.biomarkers.biomarkers import BiomarkerResult
-    from napari_haiku.analysis.niches.niches import GroupBy, NicheResult
+    from napari_haiku.analysis.niches.niches import GroupBy, Method, NicheResult
+    from napari_haiku.atlas.store import Atlas
     from napari_haiku.encoding.store import Encoding
     from napari_haiku.jobs import Job
     from napari_haiku.viewer.niches.contacts import Contact
@@ -56,18 +58,24 @@ def find(
     clusters: int,
     modality: GroupBy,
     smooth: bool,
+    method: Method = "kmeans",
+    atlas: Atlas | None = None,
     predicted: BiomarkerResult | None,
     before: NDArray[np.int64] | None,
     kept: Mapping[int, str],
 ) -> Job[Found]:
     """Find niches; those that match earlier ones keep colours and confirmed names.
 
+    The niches of an atlas carry the atlas's numbers, whatever was there before.
+
     Parameters
     ----------
     encoding : Encoding
         The slide.
-    clusters, modality, smooth
+    clusters, modality, smooth, method
         As the dock says.
+    atlas : Atlas or None
+        Whose niches are wanted; None: the slide's own.
     predicted : BiomarkerResult or None
         What niches are described by where no marker was measured.
     before : ndarray of int64, shape (n,), or None
@@ -76,13 +84,19 @@ def find(
         Confirmed names, by niche.
     """
     # Loaded here, in the worker: clustering and statistics take seconds to load.
-    from napari_haiku.analysis.niches.niches import find_niches
+    from napari_haiku.analysis.niches.niches import NicheRequest, find_niches
 
+    if atlas is not None:
+        request = NicheRequest(clusters, modality, smooth=smooth, method=method)
+        result = yield from niches_of_atlas(encoding, atlas, request)
+        result = named(result, short_names(result.names))
+        return Found(result, draw_niches(encoding.grid, result.labels[0]))
     result = yield from find_niches(
         [encoding],
         clusters=clusters,
         modality=modality,
         smooth=smooth,
+        method=method,
         predicted=None if predicted is None else [predicted],
     )
     result = named(result, short_names(result.names))

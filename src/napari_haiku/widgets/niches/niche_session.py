@@ -21,6 +21,8 @@ def state_of(dock: NichesDock) -> dict[str, Any]:
         "clusters": dock.settings.clusters.value(),
         "group_by": dock.settings.modality,
         "smooth": dock.settings.smooth.isChecked(),
+        "method": dock.settings.chosen_method,
+        "whole_atlas": dock.settings.whole_atlas,
         "labels": None if result is None else np.array(result.labels[0], np.uint8),
         "names": {str(niche): name for niche, name in dock.correcting.kept_names.items()},
         "by_hand": dock.correcting.by_hand,
@@ -33,7 +35,13 @@ def bring_back(dock: NichesDock, state: dict[str, Any]) -> None:
     """Put settings, niches, names and map in place; figures per niche are made anew."""
     encoding = dock.workspace.encoding
     smooth = bool(state.get("smooth", True))
-    dock.settings.take(int(state.get("clusters", 4)), str(state.get("group_by", "")), smooth)
+    dock.settings.take(
+        int(state.get("clusters", 4)),
+        str(state.get("group_by", "")),
+        smooth,
+        str(state.get("method", "kmeans")),
+        whole_atlas=bool(state.get("whole_atlas")),
+    )
     labels = state.get("labels")
     if encoding is None or labels is None or len(labels) != encoding.n_patches:
         return

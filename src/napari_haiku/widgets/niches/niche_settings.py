@@ -1,8 +1,9 @@
-"""How patches are grouped: how many niches, by what, with smooth edges or not."""
+"""How patches are grouped: how many niches, by what, how, and of which tissue."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QPushButton, QWidget
@@ -14,14 +15,30 @@ from napari_haiku.widgets.frame.appearance import LABEL_WIDTH
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_haiku.analysis.niches.niches import GroupBy
+    from napari_haiku.analysis.niches.niches import GroupBy, Method
 
 FEWEST, MOST = 2, 12
 _WORDS: dict[GroupBy, str] = {"he": "H&E", "mif": "mIF", "both": "H&E and mIF"}
+_METHODS: dict[Method, str] = {
+    "kmeans": "nearest centre (k-means)",
+    "gaussian": "mixture (Gaussian)",
+    "leiden": "like neighbours (Leiden)",
+}
+_NEEDED = ("igraph", "leidenalg")
+_NO_LEIDEN = "Leiden is not installed: pip install 'napari-haiku[leiden]'."
+_HOW = (
+    "How patches are grouped: each to its nearest centre, as a mixture whose niches differ in "
+    "spread, or as communities of like patches, which find their number by themselves."
+)
+_OF = (
+    "This slide: niches of its own. Whole atlas: the niches of all patients of the atlas, with "
+    "the same numbers, colours and names on every slide."
+)
+_NO_ATLAS = "No atlas is open: open one to find niches across its patients."
 
 
 class NicheSettings(QWidget):
-    """Slider, modality and smoothing.
+    """Slider, modality, smoothing, method and scope.
 
     Signals
     -------
@@ -56,12 +73,31 @@ class NicheSettings(QWidget):
         self.smooth = QCheckBox("smooth edges")
         self.smooth.setChecked(True)
         self.smooth.setToolTip("Each patch also listens to its eight neighbours.")
+        self.method = QComboBox()
+        self.method.setToolTip(_HOW)
+        self.method.setAccessibleName("Method")
+        for method, words in _METHODS.items():
+            self.method.addItem(words, method)
+        self.method.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        if not all(find_spec(module) for module in _NEEDED):
+            _forbid(self.method, "leiden", _NO_LEIDEN)
+        self.scope = QComboBox()
+        self.scope.setToolTip(_OF)
+        self.scope.setAccessibleName("Niches of")
+        self.scope.addItem("this slide", False)
+        self.scope.addItem("whole atlas", True)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(6)
         grid.setVerticalSpacing(6)
         for row, (text, first, second) in enumerate(
-            (("Niches", self.clusters, self.suggestion), ("Group by", self.group_by, self.smooth))
+            (
+                ("Niches", self.clusters, self.suggestion),
+                ("Group by", self.group_by, self.smooth),
+                ("Found by", self.method, self.scope),
+            )
         ):
             name = QLabel(text)
             name.setFixedWidth(LABEL_WIDTH)
@@ -73,6 +109,9 @@ class NicheSettings(QWidget):
         self.clusters.valueChanged.connect(lambda _value: self.clusters_changed.emit())
         self.group_by.currentIndexChanged.connect(lambda _index: self.changed.emit())
         self.smooth.toggled.connect(lambda _on: self.changed.emit())
+        self.method.currentIndexChanged.connect(self._on_method)
+        self.scope.currentIndexChanged.connect(lambda _index: self.changed.emit())
+        self.offer_atlas(False)
         self.suggestion.clicked.connect(lambda _checked=False: self._take_suggestion())
 
     @property
@@ -80,6 +119,24 @@ class NicheSettings(QWidget):
         """What the patches are grouped by."""
         modality: GroupBy = self.group_by.currentData() or "he"
         return modality
+
+    @property
+    def chosen_method(self) -> Method:
+        """How the patches are grouped."""
+        method: Method = self.method.currentData()
+        return method
+
+    @property
+    def whole_atlas(self) -> bool:
+        """Whether the niches of the atlas are wanted rather than the slide's own."""
+        return bool(self.scope.currentData())
+
+    def offer_atlas(self, there: bool) -> None:
+        """Offer the niches of the atlas where there is one."""
+        if not there and self.whole_atlas:
+            with signals_blocked(self.scope):
+                self.scope.setCurrentIndex(self.scope.findData(False))
+        _forbid(self.scope, True, "" if there else _NO_ATLAS)
 
     def offer(self, present: Sequence[str]) -> None:
         """Offer what the slide has to group by."""
@@ -100,9 +157,19 @@ class NicheSettings(QWidget):
         self.suggestion.setVisible(clusters is not None)
         self.suggestion.setText("" if clusters is None else f"suggested: {clusters}")
 
-    def take(self, clusters: int, modality: str, smooth: bool) -> None:
+    def take(
+        self,
+        clusters: int,
+        modality: str,
+        smooth: bool,
+        method: str = "kmeans",
+        *,
+        whole_atlas: bool = False,
+    ) -> None:
         """Set everything without telling anybody."""
         with (
+            signals_blocked(self.method),
+            signals_blocked(self.scope),
             signals_blocked(self.clusters),
             signals_blocked(self.group_by),
             signals_blocked(self.smooth),
@@ -112,7 +179,38 @@ class NicheSettings(QWidget):
             if place >= 0:
                 self.group_by.setCurrentIndex(place)
             self.smooth.setChecked(smooth)
+            for box, value in ((self.method, method), (self.scope, whole_atlas)):
+                place = box.findData(value)
+                if place >= 0 and _allowed(box, place):
+                    box.setCurrentIndex(place)
+        self._show_whether_counted()
+
+    def _on_method(self, _index: int) -> None:
+        self._show_whether_counted()
+        self.changed.emit()
+
+    def _show_whether_counted(self) -> None:
+        counted = self.chosen_method != "leiden"
+        self.clusters.setEnabled(counted)
+        self.suggestion.setEnabled(counted)
 
     def _take_suggestion(self) -> None:
         if self._suggested is not None:
             self.clusters.setValue(self._suggested)
+
+
+def _forbid(box: QComboBox, value: Any, why: str) -> None:
+    """Grey an entry and say why; "" allows it again."""
+    item = _item(box, box.findData(value))
+    item.setEnabled(not why)
+    item.setToolTip(why)
+
+
+def _allowed(box: QComboBox, place: int) -> bool:
+    return bool(_item(box, place).isEnabled())
+
+
+def _item(box: QComboBox, place: int) -> Any:
+    # A combo box's model is a standard one, whose items Qt's types do not know.
+    model: Any = box.model()
+    return model.item(place)

@@ -1,4 +1,4 @@
-"""Buttons that correct niches: Rename, Merge, Split, Paint."""
+"""Buttons that correct niches and hand them on: Rename, Merge, Split, Paint, Mask."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class NicheTools(QWidget):
 
     Signals
     -------
-    rename_wanted, merge_wanted, split_wanted : ()
+    rename_wanted, merge_wanted, split_wanted, mask_wanted : ()
     paint_wanted : (bool)
         The brush is to be taken up or put down.
     """
@@ -27,6 +27,7 @@ class NicheTools(QWidget):
     rename_wanted = Signal()
     merge_wanted = Signal()
     split_wanted = Signal()
+    mask_wanted = Signal()
     paint_wanted = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -37,15 +38,17 @@ class NicheTools(QWidget):
         self.paint = QPushButton("Paint")
         self.paint.setCheckable(True)
         self.paint.setProperty("haiku", "chip")
+        self.make_mask = QPushButton("Mask")
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(6)
-        for button in (self.rename, self.merge, self.split, self.paint):
+        for button in (self.rename, self.merge, self.split, self.paint, self.make_mask):
             row.addWidget(button)
         row.addStretch(1)
         self.rename.clicked.connect(lambda _checked=False: self.rename_wanted.emit())
         self.merge.clicked.connect(lambda _checked=False: self.merge_wanted.emit())
         self.split.clicked.connect(lambda _checked=False: self.split_wanted.emit())
+        self.make_mask.clicked.connect(lambda _checked=False: self.mask_wanted.emit())
         self.paint.toggled.connect(self.paint_wanted)
         self.offer((), 0)
 
@@ -80,6 +83,13 @@ class NicheTools(QWidget):
             "Correct by brush: paint patches into the selected niche; the brush is one patch. "
             "(Ctrl+Z takes a stroke back)",
             one,
+        )
+
+        self._set(
+            self.make_mask,
+            len(selected) > 0,
+            "Make a layer of the selected niches' patches, to measure, export or use elsewhere.",
+            "Select niches in the table first.",
         )
 
     def show_painting(self, on: bool) -> None:

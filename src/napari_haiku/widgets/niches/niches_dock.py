@@ -149,6 +149,8 @@ class NichesDock(HaikuDock):
                 clusters=self.settings.clusters.value(),
                 modality=self.settings.modality,
                 smooth=self.settings.smooth.isChecked(),
+                method=self.settings.chosen_method,
+                atlas=self.workspace.atlas if self.settings.whole_atlas else None,
                 predicted=self.workspace.biomarkers,
                 before=None if result is None else result.labels[0],
                 kept=self.correcting.kept_names,
@@ -218,6 +220,7 @@ class NichesDock(HaikuDock):
         """Offer what the slide has to group by."""
         encoding = self.workspace.encoding
         self.settings.offer(() if encoding is None else encoding.modalities)
+        self.settings.offer_atlas(self.workspace.atlas is not None)
         self._refresh_primary()
 
     def take(self, found: Found, encoding: Encoding, *, by_hand: bool = False) -> None:
@@ -291,10 +294,15 @@ class NichesDock(HaikuDock):
         encoding = self.workspace.encoding
         if self.workspace.niches is None or encoding is None:
             return
-        if encoding.n_patches <= LIVE_PATCHES and not self.correcting.by_hand:
+        if self._patches_to_group(encoding) <= LIVE_PATCHES and not self.correcting.by_hand:
             self._restart_wanted.start()
         else:
             self._on_settings()
+
+    def _patches_to_group(self, encoding: Encoding) -> int:
+        atlas = self.workspace.atlas
+        of_atlas = self.settings.whole_atlas and atlas is not None
+        return atlas.n_patches if of_atlas and atlas is not None else encoding.n_patches
 
     def _on_settings(self) -> None:
         self.session_changed()
