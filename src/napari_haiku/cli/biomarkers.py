@@ -63,7 +63,6 @@ def biomarkers(
     """Predict markers from H&E and record; the slide's own mIF is never asked."""
     shares = parse_weights(weights)
     with reporting(as_json, debug) as report:
-        from napari_haiku.analysis.biomarkers.agreement import agreement_by_region
         from napari_haiku.analysis.biomarkers.biomarkers import BiomarkerRequest, predict_biomarkers
         from napari_haiku.analysis.biomarkers.conformal import calibrate_intervals
         from napari_haiku.analysis.counterfactual.result_tables import write_csv
@@ -84,14 +83,10 @@ def biomarkers(
             intervals = report.run(calibrate_intervals(evidence, request, level=coverage))
         predicted = report.run(predict_biomarkers(slide, evidence, request, intervals=intervals))
         predicted.save(output)
-        if predicted.measured is not None:
-            agreement = agreement_by_region(
-                predicted.measured,
-                predicted.values,
-                predicted.markers,
-                None if labels is None else labels.labels,
-                None if labels is None else labels.names,
-            )
+        agreement = predicted.agreement(
+            None if labels is None else labels.labels, None if labels is None else labels.names
+        )
+        if agreement is not None:
             write_csv(output / "agreement.csv", agreement)
         answers = []
         for number, words in enumerate(query or (), 1):

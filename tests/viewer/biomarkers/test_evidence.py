@@ -31,6 +31,8 @@ def result():
         neighbours=np.array([[1, 3, -1], [-1, -1, -1]]),
         neighbour_similarity=np.array([[0.7, 0.9, 0], [0, 0, 0]], np.float32),
         label="",
+        intervals=None,
+        marker_patients=np.array([[1.6, 1], [np.nan, 1]], np.float32),
     )
 
 
@@ -40,7 +42,8 @@ def test_neighbours_come_most_alike_first_with_their_values(result, atlas):
     assert found.patients == 2
     assert found.headline == "ECad 23.1 ± 8.3 among neighbours"
     assert found.measured_text == "measured here: 22.9"
-    assert found.footing == "2 neighbours, 2 patients, best likeness 0.90"
+    assert found.footing == "2 neighbours, 2 patients (counting as 2), best likeness 0.90"
+    assert found.interval_text == ""
 
 
 def test_a_marker_a_neighbour_did_not_measure_has_no_value_there(result, atlas):
@@ -65,3 +68,17 @@ def test_a_same_patient_answer_says_where_it_comes_from(result, atlas):
     result.label = "Same patient, other region"
     found = evidence_at(result, atlas, 4, "ECad")
     assert "same patient, other region" in found.footing
+
+
+def test_the_interval_is_told_once_it_is_known(result, atlas):
+    class Widths:
+        level = 0.9
+
+        def limits(self, values, spread):
+            return values - spread, values + 2 * spread
+
+    result.intervals = Widths()
+    found = evidence_at(result, atlas, 4, "ECad")
+    assert found.interval_text.startswith("90% interval: 14.8 to 39.7,")
+    assert evidence_at(result, atlas, 9, "CD8").interval_text == ""
+    assert evidence_at(result, atlas, 9, "ECad").interval_text == ""

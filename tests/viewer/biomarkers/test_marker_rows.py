@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import pandas as pd
+
 from napari_haiku.viewer.biomarkers.marker_rows import filtered_rows, groups_present, marker_rows
 
 GROUPS = {"T cell": ("CD3", "CD8"), "Tumour": ("PanCK", "ECad"), "Nerve": ("PGP9_5",)}
@@ -30,7 +33,7 @@ def test_r_is_written_with_a_true_minus_and_a_dash_when_unknown():
     measured, unknown = marker_rows(["PDL1", "CD8"], {"PDL1": -0.01})
     assert measured.r_text == "\N{MINUS SIGN}0.01"
     assert not measured.reliable
-    assert measured.hint == "Too low to rely on."
+    assert measured.hint == "Too low to rely on: r = \N{MINUS SIGN}0.01."
     assert unknown.r_text == "\N{EN DASH}"
     assert math.isnan(unknown.r)
 
@@ -48,3 +51,29 @@ def test_only_groups_with_a_marker_are_offered():
 
 def test_doubled_names_appear_once():
     assert names(marker_rows(["CD8", "CD8"])) == ["CD8"]
+
+
+def test_the_hint_tells_r_by_region_with_its_interval_and_what_intervals_held():
+    table = pd.DataFrame(
+        [
+            ("All patches", "CD8", 90, 0.42, 0.31, 0.55),
+            ("Margin", "CD8", 20, -0.1, np.nan, np.nan),
+            ("Fat", "CD8", 2, np.nan, np.nan, np.nan),
+            ("All patches", "CD4", 90, np.nan, np.nan, np.nan),
+        ],
+        columns=["region", "marker", "n", "r", "r_low", "r_high"],
+    )
+    rows = {
+        row.marker: row
+        for row in marker_rows(
+            ["CD8", "CD4"], {"CD8": 0.42}, agreement=table, coverage={"CD8": 0.885}
+        )
+    }
+    assert rows["CD8"].hint.splitlines() == [
+        "Agreement with what was measured on this slide: r = 0.42.",
+        "All patches: r = 0.42 (95 %: 0.31 to 0.55)",
+        "Margin: r = \N{MINUS SIGN}0.10, too little tissue for an interval",
+        "Fat: r not estimable",
+        "Its intervals held 88% on atlas patients left out.",
+    ]
+    assert rows["CD4"].hint == "Not measured on this slide, so agreement is not known."

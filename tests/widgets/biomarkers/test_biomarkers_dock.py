@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from qtpy.QtCore import Qt
 
@@ -110,7 +111,8 @@ def test_difference_is_predicted_minus_measured(predicted, viewer, workspace):
     assert predicted.legend.legend.title == "PanCK, predicted minus measured"
 
 
-def test_grey_and_hatch_can_be_switched_off_without_a_new_prediction(predicted, viewer):
+def test_grey_and_hatch_can_be_switched_off_without_a_new_prediction(predicted, viewer, qtbot):
+    qtbot.waitUntil(lambda: not predicted.is_running(), timeout=60_000)
     before = predicted.workspace.biomarkers
     predicted.settings.grey.setChecked(False)
     predicted.settings.hatch.setChecked(False)
@@ -188,6 +190,33 @@ def test_evidence_follows_the_ring(predicted, workspace):
     assert predicted.evidence.rows == [n.row for n in found.neighbours[:5]]
     predicted.show_marker("CD8")
     assert predicted.evidence.evidence.marker == "CD8"
+
+
+def test_intervals_follow_the_maps_and_are_learnt_once(predicted, press, qtbot, workspace):
+    def known():
+        return workspace.biomarkers.intervals is not None
+
+    qtbot.waitUntil(known, timeout=60_000)
+    first = workspace.biomarkers.intervals
+    workspace.selection = 40
+    column = workspace.biomarkers.markers.index("PanCK")
+    low, high = (side[40, column] for side in workspace.biomarkers.limits())
+    found = predicted.evidence.evidence
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-6)
+    shown_text = predicted.evidence.interval.text()
+    assert shown_text == found.interval_text
+    assert bool(shown_text) == bool(np.isfinite(low))
+    hints = {row.marker: row.hint for row in predicted.table.rows}
+    held = first.checked[first.markers.index("PanCK")]
+    assert (f"held {held:.0%}" in hints["PanCK"]) == bool(np.isfinite(held))
+    predicted.predict()
+    qtbot.waitUntil(lambda: not predicted.is_running("main"), timeout=30_000)
+    qtbot.waitUntil(known, timeout=30_000)
+    assert workspace.biomarkers.intervals is first
+    predicted.neighbours.setValue(10)
+    press(predicted)
+    qtbot.waitUntil(known, timeout=60_000)
+    assert workspace.biomarkers.intervals is not first
 
 
 def test_all_neighbours_can_be_seen_with_their_pictures(predicted, qtbot, workspace):
@@ -313,6 +342,8 @@ def test_export_writes_tables_and_maps(predicted, qtbot, workspace, tmp_path):
     qtbot.waitUntil(lambda: not predicted.is_running(), timeout=60_000)
     assert workspace.saved is not None
     assert (folder / "predictions.parquet").is_file()
+    agreement = pd.read_csv(folder / "agreement.csv")
+    assert {"region", "marker", "n", "r", "r_low", "r_high"} == set(agreement.columns)
 
 
 def test_closing_the_dock_in_the_middle_is_safe(dock, qtbot):

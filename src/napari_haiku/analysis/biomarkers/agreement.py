@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_haiku.analysis.statistics.block_correlation import block_limits
 from napari_haiku.analysis.statistics.correlation import pearson_columns
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def agreement_by_region(
     markers: Sequence[str],
     labels: NDArray[np.int64] | None = None,
     names: Mapping[int, str] | None = None,
+    centres_um: NDArray[Any] | None = None,
 ) -> pd.DataFrame:
     """Correlate measured and predicted, marker by marker, over all patches and by region.
 
@@ -39,12 +41,17 @@ def agreement_by_region(
         out.
     names : mapping, optional
         Names of the regions.
+    centres_um : ndarray, shape (n, 2), optional
+        Patch centres, for the intervals.
 
     Returns
     -------
     DataFrame
-        `region, marker, n, r`; r is NaN with fewer than five patches or where a
-        side is constant.
+        `region, marker, n, r, r_low, r_high`; r is NaN with fewer than five
+        patches or where a side is constant. The limits (95 %) are bootstrapped
+        over blocks of tissue, since patches that touch are no independent trials;
+        NaN without places or in fewer than five blocks. They say how firm r is on
+        this slide, nothing of other slides.
     """
     import pandas as pd
 
@@ -57,10 +64,15 @@ def agreement_by_region(
     for name, here in regions:
         n = both[here].sum(axis=0)
         r = pearson_columns(measured[here], predicted[here])
+        low, high = np.full((2, len(markers)), np.nan)
+        if centres_um is not None:
+            low, high = block_limits(measured[here], predicted[here], centres_um[here])
         for column, marker in enumerate(markers):
-            known = n[column] >= MIN_PATCHES
-            rows.append((name, marker, int(n[column]), float(r[column]) if known else np.nan))
-    return pd.DataFrame(rows, columns=["region", "marker", "n", "r"])
+            figures = [float(one[column]) for one in (r, low, high)]
+            if n[column] < MIN_PATCHES or not np.isfinite(figures[0]):
+                figures = [np.nan] * 3
+            rows.append((name, marker, int(n[column]), *figures))
+    return pd.DataFrame(rows, columns=["region", "marker", "n", "r", "r_low", "r_high"])
 
 
 def calibration_points(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_haiku.analysis.biomarkers.agreement import calibration_points
+from napari_haiku.analysis.biomarkers.agreement import agreement_by_region, calibration_points
 from napari_haiku.analysis.counterfactual.result_tables import (
     output_folder,
     write_csv,
@@ -169,6 +169,24 @@ class BiomarkerResult:
             nothing = np.full(self.values.shape, np.nan, np.float32)
             return nothing, nothing.copy()
         return self.intervals.limits(self.values, self.spread)
+
+    def agreement(
+        self, labels: NDArray[np.int64] | None = None, names: Mapping[int, str] | None = None
+    ) -> pd.DataFrame | None:
+        """Measured beside predicted, by marker and region, with intervals; None if not measured.
+
+        Parameters
+        ----------
+        labels : ndarray of int64, shape (n,), optional
+            Region of each row, such as its niche.
+        names : mapping, optional
+            Names of the regions.
+        """
+        if self.measured is None:
+            return None
+        return agreement_by_region(
+            self.measured, self.values, self.markers, labels, names, self.centres_um
+        )
 
     def evidence(self) -> pd.DataFrame:
         """One row a patch: how many neighbours and patients effectively stand behind it."""

@@ -61,6 +61,12 @@ class Evidence:
         How many patients they come from.
     same_patient : bool
         Whether the neighbours may be the slide's own patient.
+    low, high : float
+        Interval of the value; NaN where there is none (yet).
+    coverage : float
+        Stated coverage of the interval.
+    effective_patients : float
+        Patients behind the value, those that count little counting little.
     """
 
     marker: str
@@ -73,6 +79,10 @@ class Evidence:
     neighbours: tuple[Neighbour, ...]
     patients: int
     same_patient: bool
+    low: float = _NAN
+    high: float = _NAN
+    coverage: float = _NAN
+    effective_patients: float = _NAN
 
     @property
     def headline(self) -> str:
@@ -85,6 +95,16 @@ class Evidence:
             return f"{self.marker}: no value, none of the neighbours measured it"
         return (
             f"{self.marker} {number_text(self.value)} ± {number_text(self.spread)} among neighbours"
+        )
+
+    @property
+    def interval_text(self) -> str:
+        """The interval of the value in words; "" where there is none."""
+        if self.outside or not (np.isfinite(self.low) and np.isfinite(self.high)):
+            return ""
+        return (
+            f"{self.coverage:.0%} interval: {number_text(self.low)} to {number_text(self.high)}, "
+            "as wide as atlas patients left out call for"
         )
 
     @property
@@ -105,6 +125,8 @@ class Evidence:
             if self.same_patient
             else f"{self.patients} patient{'' if self.patients == 1 else 's'}"
         )
+        if np.isfinite(self.effective_patients) and not self.same_patient and self.patients > 1:
+            origin += f" (counting as {self.effective_patients:.0f})"
         best = max(neighbour.similarity for neighbour in self.neighbours)
         return f"{count} neighbour{'' if count == 1 else 's'}, {origin}, best likeness {best:.2f}"
 
@@ -142,6 +164,11 @@ def evidence_at(result: BiomarkerResult, atlas: Atlas, patch: int, marker: str) 
     def at(table: NDArray[np.floating] | None) -> float:
         return _NAN if table is None or column is None else float(table[place, column])
 
+    low, high = _NAN, _NAN
+    if result.intervals is not None and column is not None:
+        sides = result.intervals.limits(result.values[place], result.spread[place])
+        low, high = (float(side[column]) for side in sides)
+
     return Evidence(
         marker=marker,
         patch=int(patch),
@@ -155,4 +182,8 @@ def evidence_at(result: BiomarkerResult, atlas: Atlas, patch: int, marker: str) 
         ),
         patients=len(set(patients)),
         same_patient=bool(result.label),
+        low=low,
+        high=high,
+        coverage=_NAN if result.intervals is None else result.intervals.level,
+        effective_patients=at(result.marker_patients),
     )

@@ -25,6 +25,7 @@ from napari_haiku.viewer.layers.legend import Legend, marker_legend, shift_legen
 from napari_haiku.viewer.layers.placement import on_grid
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from napari_haiku.analysis.biomarkers.biomarkers import BiomarkerResult
@@ -80,6 +81,11 @@ class MarkerMaps:
         The prediction, of all patches or of some.
     sample : ndarray, shape (rows, markers)
         Sample of the atlas's expression, NaN where not measured.
+
+    Attributes
+    ----------
+    agreement : DataFrame or None
+        Measured beside predicted by region, once compared.
     """
 
     def __init__(
@@ -87,6 +93,7 @@ class MarkerMaps:
     ) -> None:
         self.grid = grid
         self.result = result
+        self.agreement: pd.DataFrame | None = None
         self._sample = sample
         self._shown = result.shown()
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    import pandas as pd
+
 RELIABLE_R = 0.2
 FIRST_WITHOUT_MEASUREMENT = "PanCK"
 ALL_GROUP = "All"
@@ -26,11 +28,19 @@ class MarkerRow:
         Pearson's r with what was measured on this slide; NaN when not measured.
     predictable : bool
         Whether anybody in the atlas measured it.
+    regions : tuple of (name, r, low, high)
+        The same with its 95 % interval over all patches and by niche; NaN limits
+        where tissue is too little.
+    coverage : float
+        Share of measured values that intervals held on atlas patients left out;
+        NaN where that was not checked.
     """
 
     marker: str
     r: float
     predictable: bool
+    regions: tuple[tuple[str, float, float, float], ...] = ()
+    coverage: float = math.nan
 
     @property
     def measured(self) -> bool:
@@ -47,7 +57,7 @@ class MarkerRow:
         """Give r with two decimals, or a dash when not measured here."""
         if not self.measured:
             return "\N{EN DASH}"
-        return f"{self.r:.2f}".replace("-", "\N{MINUS SIGN}")
+        return _signed(self.r)
 
     @property
     def hint(self) -> str:
@@ -55,10 +65,27 @@ class MarkerRow:
         if not self.predictable:
             return not_measured_sentence(self.marker)
         if not self.measured:
-            return "Not measured on this slide, so agreement is not known."
-        if not self.reliable:
-            return "Too low to rely on."
-        return f"Agreement with what was measured on this slide: r = {self.r_text}."
+            said = "Not measured on this slide, so agreement is not known."
+        elif not self.reliable:
+            said = f"Too low to rely on: r = {self.r_text}."
+        else:
+            said = f"Agreement with what was measured on this slide: r = {self.r_text}."
+        lines = [said, *(_region_line(*region) for region in self.regions)]
+        if math.isfinite(self.coverage):
+            lines.append(f"Its intervals held {self.coverage:.0%} on atlas patients left out.")
+        return "\n".join(lines)
+
+
+def _region_line(name: str, r: float, low: float, high: float) -> str:
+    if not math.isfinite(r):
+        return f"{name}: r not estimable"
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return f"{name}: r = {_signed(r)}, too little tissue for an interval"
+    return f"{name}: r = {_signed(r)} (95 %: {_signed(low)} to {_signed(high)})"
+
+
+def _signed(r: float) -> str:
+    return f"{r:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def not_measured_sentence(marker: str) -> str:
@@ -71,6 +98,8 @@ def marker_rows(
     pearson_r: Mapping[str, float] | None = None,
     *,
     predictable: Collection[str] | None = None,
+    agreement: pd.DataFrame | None = None,
+    coverage: Mapping[str, float] | None = None,
 ) -> list[MarkerRow]:
     """Order the markers: by r where measured, then PanCK, then by name; impossible ones last.
 
@@ -82,13 +111,25 @@ def marker_rows(
         Marker -> r where measured.
     predictable : collection of str, optional
         Markers with a prediction; all by default.
+    agreement : DataFrame, optional
+        Of :meth:`BiomarkerResult.agreement`.
+    coverage : Mapping, optional
+        Marker -> share of measured values that intervals held.
     """
     known = pearson_r or {}
+    by_marker: dict[str, list[tuple[str, float, float, float]]] = {}
+    if agreement is not None:
+        columns = ["marker", "region", "r", "r_low", "r_high"]
+        for name, region, r, low, high in agreement[columns].itertuples(index=False):
+            if math.isfinite(known.get(name, math.nan)):
+                by_marker.setdefault(name, []).append((region, r, low, high))
     rows = [
         MarkerRow(
             marker,
             float(known.get(marker, math.nan)),
             predictable is None or marker in predictable,
+            tuple(by_marker.get(marker, ())),
+            float((coverage or {}).get(marker, math.nan)),
         )
         for marker in dict.fromkeys(markers)
     ]

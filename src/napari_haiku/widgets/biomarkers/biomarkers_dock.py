@@ -17,8 +17,15 @@ from napari_haiku.viewer.search.regions import rows_inside
 from napari_haiku.widgets.biomarkers.biomarker_table import BiomarkerTable
 from napari_haiku.widgets.biomarkers.biomarkers_session import bring_back, state_of
 from napari_haiku.widgets.biomarkers.evidence_section import EvidenceSection
+from napari_haiku.widgets.biomarkers.interval_check import IntervalCheck
 from napari_haiku.widgets.biomarkers.map_settings import MapSettingsForm
 from napari_haiku.widgets.biomarkers.predict_settings import PredictSettings
+from napari_haiku.widgets.biomarkers.predicting import (
+    agreement_by_niche,
+    export_maps,
+    predict_maps,
+    rows_of,
+)
 from napari_haiku.widgets.frame.atlas_opening import free_name
 from napari_haiku.widgets.frame.dock import HaikuDock
 from napari_haiku.widgets.frame.legend_bar import LegendBar
@@ -28,12 +35,13 @@ from napari_haiku.widgets.out.export_menu import attach_export_menu
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
     from napari_haiku.analysis.biomarkers.biomarkers import BiomarkerRequest, BiomarkerResult
+    from napari_haiku.analysis.niches.niches import NicheResult
     from napari_haiku.atlas.store import Atlas
     from napari_haiku.encoding.store import Encoding
-    from napari_haiku.jobs import Job
     from napari_haiku.viewer.biomarkers.marker_maps import Show
     from napari_haiku.widgets.frame.dock import Need
 
@@ -61,6 +69,7 @@ class BiomarkersDock(HaikuDock):
         self._view = MarkerView(self.viewer)
         self._atlas_of_result: Atlas | None = None
         self._stale = False
+        self._intervals = IntervalCheck(self, self._on_intervals)
         self.region_um: tuple[float, float, float, float] | None = None
         self._heading("Markers", "r with measured")
         self.table = BiomarkerTable()
@@ -106,6 +115,7 @@ class BiomarkersDock(HaikuDock):
         self.follow(self.workspace.events.biomarkers, self._on_result)
         self.follow(self.workspace.events.selection, self._on_selection)
         self.follow(self.workspace.events.within_patient_um, self._on_request_changed)
+        self.follow(self.workspace.events.niches, self._on_niches)
         self._on_result(self.workspace.biomarkers)
 
     # -- what tests, the journey and other code may ask for ---
@@ -141,8 +151,9 @@ class BiomarkersDock(HaikuDock):
         if encoding is None or atlas is None:
             return
         self.strip.clear()
+        self._intervals.stop()
         self.run(
-            _predict(encoding, atlas, self.request()),
+            predict_maps(encoding, atlas, self.request(), self.workspace.niches),
             lambda maps: self._on_predicted(maps, encoding, atlas),
             "Predicting",
         )
@@ -166,7 +177,7 @@ class BiomarkersDock(HaikuDock):
         if encoding is None or maps is None:
             return
         target = free_name(folder, f"{encoding.path.stem}.biomarkers")
-        self.run(lambda: _export(target, maps), self._on_exported, "Writing", lane="export")
+        self.run(lambda: export_maps(target, maps), self._on_exported, "Writing", lane="export")
 
     # -- workspace ---
 
@@ -181,6 +192,18 @@ class BiomarkersDock(HaikuDock):
             return
         self._maps, self._atlas_of_result = maps, atlas
         self.workspace.biomarkers = maps.result
+        self._intervals.start(maps.result, atlas)
+
+    def _on_intervals(self, result: BiomarkerResult) -> None:
+        maps = self._maps
+        if maps is None or maps.result.values is not result.values:
+            return
+        maps.result = result
+        # The same values, told more of: nobody has to draw anything anew.
+        with self.workspace.events.biomarkers.blocked():
+            self.workspace.biomarkers = result
+        self._show_table()
+        self._show_evidence()
 
     def _on_result(self, result: BiomarkerResult | None) -> None:
         encoding, atlas = self.workspace.encoding, self.workspace.atlas
@@ -208,12 +231,28 @@ class BiomarkersDock(HaikuDock):
         self._draw()
         self.finished.emit(result)
 
+    def _on_niches(self, niches: NicheResult | None) -> None:
+        maps = self._maps
+        if maps is None or maps.result.measured is None:
+            return
+        self.run(
+            lambda: agreement_by_niche(maps, niches),
+            lambda found: self._on_agreement(maps, found),
+            "Comparing with what was measured",
+            lane="agreement",
+            quiet=True,
+        )
+
+    def _on_agreement(self, maps: MarkerMaps, found: pd.DataFrame | None) -> None:
+        maps.agreement = found
+        if maps is self._maps:
+            self._show_table()
+
     def _show_table(self) -> None:
         maps = self._maps
         if maps is None:
             return
-        result = maps.result
-        rows = marker_rows(result.markers, result.pearson_r, predictable=maps.predictable())
+        rows = rows_of(maps)
         self.table.show_rows(rows, MARKER_GROUPS)
         self._show_limits()
         if any(row.measured for row in rows) and not self.settings.chosen_by_hand:
@@ -358,22 +397,3 @@ class BiomarkersDock(HaikuDock):
         label = self.note(beside)
         label.setWordWrap(False)
         self.heading(text, label)
-
-
-def _predict(encoding: Encoding, atlas: Atlas, request: BiomarkerRequest) -> Job[MarkerMaps]:
-    from napari_haiku.analysis.biomarkers.biomarkers import predict_biomarkers
-
-    result = yield from predict_biomarkers(encoding, atlas, request)
-    maps = MarkerMaps(encoding.grid, result, atlas_sample(atlas))
-    # Hatching a large slide takes a while: do it here, off the main thread.
-    _ = maps.outside
-    return maps
-
-
-def _export(target: Path, maps: MarkerMaps) -> Path:
-    from napari_haiku.export.maps import write_maps_ome_zarr
-
-    maps.result.save(target)
-    pictures = {marker: maps.picture(marker) for marker in sorted(maps.predictable())}
-    write_maps_ome_zarr(target / "maps.ome.zarr", pictures, maps.grid)
-    return target

@@ -118,13 +118,15 @@ class EvidencePanel(QFrame):
         self.own.setFixedSize(_OWN_PX, _OWN_PX)
         self.headline = QLabel()
         self.headline.setWordWrap(True)
+        self.interval = QLabel()
+        self.interval.setWordWrap(True)
         self.measured = QLabel()
         self.footing = QLabel()
         self.footing.setWordWrap(True)
         self.footing.setProperty("haiku", "secondary")
         words = QVBoxLayout()
         words.setSpacing(1)
-        for label in (self.headline, self.measured, self.footing):
+        for label in (self.headline, self.interval, self.measured, self.footing):
             words.addWidget(label)
         words.addStretch(1)
         top = QHBoxLayout()
@@ -156,6 +158,7 @@ class EvidencePanel(QFrame):
         self.evidence = None
         for part in (
             self.own,
+            self.interval,
             self.measured,
             self.footing,
             self._row,
@@ -188,6 +191,8 @@ class EvidencePanel(QFrame):
         self.evidence = evidence
         self.told.hide()
         self.headline.setText(evidence.headline)
+        self.interval.setText(evidence.interval_text)
+        self.interval.setVisible(bool(evidence.interval_text))
         self.measured.setText(evidence.measured_text)
         self.footing.setText(evidence.footing)
         for part in (self.own, self.measured, self.footing):
