@@ -1,15 +1,20 @@
-"""False alarms of counterfactual tests over many text heads trained on different patients.
+"""Counterfactual tests of several models: false alarms, power, recovery and coverage.
 
-Towers are frozen; a text head is a ridge regression from a caption's words to the mean mIF vector
-of its patient. Each head is fitted on patients of its own draw, and refitted on 16 bootstraps of
-them; then placebo edits (fields without meaning, with random values in every caption) are put to
-patients of another virtual cohort, against an atlas drawn anew. What a table of one model says of
-itself is no trial: all its rows and patients share one text direction.
+Towers are frozen. For each model at least 20 text heads are fitted on patients of their own draw,
+each refitted on 16 bootstraps of those patients; then placebo edits (fields without meaning, with
+random values in every caption) and real edits are put to patients of another virtual cohort,
+against an atlas drawn anew. What a table of one model says of itself is no trial: all its rows and
+patients share one text direction. Beside it `evaluate --tasks counterfactual` of the model with the
+heads it ships.
 
-    python benchmarks/counterfactual_null.py TEST.atlas TEST/cohort.csv --fit FIT.atlas|FIT.npz \
-        --model DIR --output null.json
+    napari-haiku simulate train --patients 1000 --seed 20271 --field-um 600,600
+    napari-haiku simulate test --patients 200 --seed 910 --field-um 600,600
+    python benchmarks/counterfactual_null.py test/cohort.csv --fit train/cohort.csv \
+        --model default [--model DIR ...] --power --patches 20 --work work --docs
 
-FIT.npz holds `captions` (one a patient) and `mif` (mean mIF vector of each).
+A second call goes on where the first stopped: encodings, vectors, each head and the evaluation of
+each model are kept under --work. --docs writes docs/reference/counterfactual_null.md from whatever
+models are complete there.
 """
 
 from __future__ import annotations
@@ -21,193 +26,172 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
+from counterfactual_heads import DrawnHead, cases_of, keep, of_patients
+from counterfactual_page import write_page
 
-from napari_haiku.analysis.counterfactual.record_fields import patient_records
-from napari_haiku.analysis.statistics.atlas_patients import patient_numbers
 from napari_haiku.analysis.statistics.multiple_testing import benjamini_hochberg
 from napari_haiku.atlas.manifest import read_manifest
 from napari_haiku.atlas.store import Atlas
-from napari_haiku.clinical import caption
-from napari_haiku.evaluation.cohort import EvaluationCohort
-from napari_haiku.evaluation.counterfactual_bench import Bench, lay_out, roles, true_edits
+from napari_haiku.evaluation.cohort import ATLAS, EvaluationCohort
+from napari_haiku.evaluation.counterfactual import askable_edits, read_truth
+from napari_haiku.evaluation.counterfactual_bench import Bench, lay_out, roles
 from napari_haiku.evaluation.counterfactual_scores import REAL
 from napari_haiku.evaluation.counterfactual_tables import TableSettings, make_tables
+from napari_haiku.evaluation.evaluating import REPORT, evaluate
+from napari_haiku.evaluation.request import EvaluateRequest
 from napari_haiku.jobs import run_job
-from napari_haiku.model.base import TissueModel
+from napari_haiku.model.compact.model import CompactModel
 from napari_haiku.model.loading import load_model
 
-HEADS, REFITS = 20, 16
-QUERY_PATIENTS, TABLES_A_HEAD = 2, 10
-REAL_EDITS = ("stage: I to IV", "grade: G1 to G3")
+HEADS, QUERY_PATIENTS, TABLES_A_HEAD = 20, 3, 12
 
 
-class RidgeText(TissueModel):
-    """Captions read by a ridge regression on the mean mIF vectors of some patients."""
-
-    def __init__(self, base, words, vectors, ridge, rng) -> None:
-        for name in ("name", "dim", "modalities", "shared_space", "card", "device", "fingerprint"):
-            setattr(self, name, getattr(base, name))
-        self._reader = base.reader
-        self.n_text_heads = REFITS
-        self._head = _fit(words, vectors, ridge)
-        draws = [rng.integers(0, len(words), len(words)) for _ in range(REFITS)]
-        self._refits = [_fit(words[draw], vectors[draw], ridge) for draw in draws]
-
-    def _he_vectors(self, patches, pixel_size):
-        raise AssertionError("the towers are frozen")
-
-    def _mif_vectors(self, patches, markers, pixel_size, scaling):
-        raise AssertionError("the towers are frozen")
-
-    def _text_vectors(self, captions):
-        return torch.from_numpy(self._read(self._head, captions))
-
-    def encode_text_heads(self, captions):
-        return np.stack([self._read(head, captions) for head in self._refits])
-
-    def _read(self, head, captions):
-        words = np.asarray(self._reader.read(list(captions)), np.float64)
-        return _unit((words - head[0]) @ head[1])
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("test", type=Path, help="manifest of the virtual patients asked about")
+    parser.add_argument("--fit", type=Path, required=True, help="manifest that heads are fitted on")
+    parser.add_argument("--model", action="append", help="name or folder; repeatable")
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument(
+        "--cache", type=Path, help="cache of a training run; under --work by default"
+    )
+    parser.add_argument("--patients", type=int, default=200, help="that fit one head")
+    parser.add_argument("--atlas-patients", type=int, default=100)
+    parser.add_argument("--heads", type=int, default=HEADS, help="0 evaluates the model only")
+    parser.add_argument("--ridge", type=float, default=200.0)
+    parser.add_argument("--power", action="store_true", help="ask real edits too")
+    parser.add_argument("--patches", type=int, default=6, help="of a niche, at most")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--docs", action="store_true", help="write the page of the docs")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    for name in asked.model or ["default"]:
+        measure(name, asked)
+    if asked.docs:
+        write_page(asked.work)
 
 
-def _fit(words, vectors, ridge):
-    """Ridge in the patients' own space: there are more words than patients."""
-    mean, centre = words.mean(axis=0), vectors.mean(axis=0)
-    x = words - mean
-    kernel = x @ x.T
-    kernel[np.diag_indices_from(kernel)] += ridge
-    return mean, x.T @ np.linalg.solve(kernel, vectors - centre)
+def measure(name: str, asked: argparse.Namespace) -> None:
+    """Everything of one model; what is kept already is not done again."""
+    started = time.process_time()
+    model = load_model(name)
+    if not isinstance(model, CompactModel):
+        raise SystemExit(f"{name} is no model of this project's own architecture.")
+    label = name if not Path(name).is_dir() else Path(name).name
+    home = asked.work / f"{label}-{model.fingerprint[:12]}"
+    report = home / "evaluate" / REPORT
+    if not report.is_file():
+        request = EvaluateRequest(
+            asked.test, report.parent, model=name, tasks=("counterfactual",), seed=asked.seed
+        )
+        run_job(evaluate(request))
+    print(f"{label}: evaluated, {time.process_time() - started:.0f} s", flush=True)
+    if not asked.heads:
+        return
+    atlas = Atlas.open(report.parent / ATLAS)
+    cohort = EvaluationCohort(atlas, model, read_manifest(asked.test))
+    cases = cases_of(model, asked.fit, home / "cases.npz", asked.cache or asked.work / "cache")
+    print(f"{label}: {cases.n_patients} patients to fit, {time.process_time() - started:.0f} s")
+    bench = run_job(lay_out(cohort))
+    edits = askable_edits(read_truth(cohort.truth), bench) if asked.power else []
+    settings = {
+        "model": label,
+        "fingerprint": model.fingerprint[:12],
+        "heads": asked.heads,
+        "patients_a_head": min(asked.patients, cases.n_patients),
+        "patients_to_draw_from": cases.n_patients,
+        "atlas_patients": asked.atlas_patients,
+        "patches_a_niche": asked.patches,
+        "ridge": asked.ridge,
+        "seed": asked.seed,
+        "power": asked.power,
+    }
+    found = []
+    for head in range(asked.heads):
+        file = home / "heads" / f"head_{head:02}.json"
+        if file.is_file():
+            kept = json.loads(file.read_text())
+            if kept["settings"] != settings:
+                raise SystemExit(f"{file} is of other settings: remove {file.parent.name} first.")
+        else:
+            kept = keep(file, one_head(head, model, cases, bench, edits, settings))
+        found.append(kept["tests"])
+        print(f"{label}: head {head + 1}, {time.process_time() - started:.0f} s", flush=True)
+    content = {"settings": settings, "tests": summary(found, asked.seed)}
+    keep(home / "summary.json", content)
 
 
-def _unit(rows):
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-
-def fit_patients(path: Path) -> tuple[list[str], np.ndarray]:
-    """Caption and mean mIF vector of every patient."""
-    if path.suffix == ".npz":
-        kept = np.load(path)
-        return [str(words) for words in kept["captions"]], kept["mif"].astype(np.float64)
-    atlas = Atlas.open(path)
-    ids, number = patient_numbers(atlas)
-    records = patient_records(atlas.records, atlas.fields)
-    there, vectors = atlas.has("mif"), np.asarray(atlas.embeddings("mif"), np.float64)
-    captions, means = [], []
-    for place, name in enumerate(ids):
-        record = records.values.loc[name]
-        captions.append(caption({str(k): str(v) for k, v in record.items() if v}))
-        means.append(vectors[there & (number == place)].mean(axis=0))
-    return captions, np.stack(means)
+def one_head(head, model, cases, bench: Bench, edits, settings) -> dict:
+    """Tables of a few patients of an atlas drawn anew, read by one head."""
+    rng = np.random.default_rng([settings["seed"], head])
+    own = rng.choice(np.unique(cases.patient), settings["patients_a_head"], replace=False)
+    drawn_head = DrawnHead(model, of_patients(cases, own), settings["ridge"])
+    everyone = np.unique(bench.patient[bench.niche >= 0])
+    size = min(settings["atlas_patients"], len(everyone))
+    drawn = np.sort(rng.choice(everyone, size, replace=False))
+    tables = run_job(
+        make_tables(
+            part_of(bench, drawn),
+            drawn_head,
+            edits,
+            TableSettings(
+                query_patients=QUERY_PATIENTS,
+                patches_a_niche=settings["patches_a_niche"],
+                placebo_tables=TABLES_A_HEAD,
+                resamples=50,
+                seed=settings["seed"] + head,
+            ),
+        )
+    )
+    real = [roles(edit, bench) == REAL for edit in edits]
+    tests = {}
+    for test, p in tables.p.items():
+        kept = {"any": [], "rows": [], "power": []}
+        for table, edit in zip(p, tables.edit, strict=True):
+            known = table[np.isfinite(table)]
+            if edit >= 0:
+                rows = table[real[edit] & np.isfinite(table)]
+                kept["power"] += [[int((rows < 0.05).sum()), len(rows)]] if len(rows) else []
+            elif len(known):
+                q = benjamini_hochberg(table)
+                kept["any"].append(bool((q[np.isfinite(q)] < 0.05).any()))
+                kept["rows"].append(float((known < 0.05).mean()))
+        tests[test] = kept
+    return {"settings": settings, "tests": tests}
 
 
 def part_of(bench: Bench, patients: np.ndarray) -> Bench:
+    """The bench of some patients."""
     rows = bench.of_patients(patients)
     columns = ("he", "mif", "values", "positions_um", "patient", "niche")
     return replace(bench, **{name: getattr(bench, name)[rows] for name in columns})
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("atlas", type=Path)
-    parser.add_argument("cohort", type=Path)
-    parser.add_argument("--fit", type=Path, required=True)
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--patients", type=int, default=200, help="that fit one head")
-    parser.add_argument("--atlas-patients", type=int, default=100)
-    parser.add_argument("--heads", type=int, default=HEADS)
-    parser.add_argument("--ridge", type=float, default=100.0)
-    parser.add_argument("--power", action="store_true", help="ask real edits too")
-    parser.add_argument("--patches", type=int, default=6, help="of a niche, at most")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, required=True)
-    asked = parser.parse_args()
-    torch.set_num_threads(1)
-    started = time.process_time()
-    base = load_model(asked.model)
-    cohort = EvaluationCohort(Atlas.open(asked.atlas), base, read_manifest(asked.cohort))
-    bench = run_job(lay_out(cohort))
-    edits = []
-    if asked.power:
-        edits = [e for e in true_edits(pd.read_parquet(cohort.truth)) if e.name in REAL_EDITS]
-    real = [roles(edit, bench) == REAL for edit in edits]
-    captions, vectors = fit_patients(asked.fit)
-    words = np.asarray(base.reader.read(captions), np.float64)
-    everyone = np.unique(bench.patient[bench.niche >= 0])
-    found: dict[str, dict[str, list]] = {}
-    for head in range(asked.heads):
-        rng = np.random.default_rng([asked.seed, head])
-        own = rng.choice(len(captions), min(asked.patients, len(captions)), replace=False)
-        model = RidgeText(base, words[own], vectors[own], asked.ridge, rng)
-        drawn = rng.choice(everyone, min(asked.atlas_patients, len(everyone)), replace=False)
-        tables = run_job(
-            make_tables(
-                part_of(bench, np.sort(drawn)),
-                model,
-                edits,
-                TableSettings(
-                    query_patients=QUERY_PATIENTS,
-                    patches_a_niche=asked.patches,
-                    placebo_tables=TABLES_A_HEAD,
-                    resamples=50,
-                    seed=asked.seed + head,
-                ),
-            )
-        )
-        for test, p in tables.p.items():
-            kept = found.setdefault(test, {"head": [], "any": [], "rows": [], "power": []})
-            for table, edit in zip(p, tables.edit, strict=True):
-                if edit < 0 and np.isfinite(table).any():
-                    q = benjamini_hochberg(table)
-                    kept["head"].append(head)
-                    kept["any"].append(bool((q[np.isfinite(q)] < 0.05).any()))
-                    kept["rows"].append(float((table[np.isfinite(table)] < 0.05).mean()))
-                elif edit >= 0:
-                    rows = table[real[edit] & np.isfinite(table)]
-                    kept["power"].append(float((rows < 0.05).mean()) if len(rows) else np.nan)
-        print(f"head {head + 1}: {time.process_time() - started:.0f} s", flush=True)
-    result = {
-        "settings": {
-            "heads": asked.heads,
-            "patients_a_head": int(min(asked.patients, len(captions))),
-            "patients_to_draw_from": len(captions),
-            "atlas_patients": asked.atlas_patients,
-            "refits": REFITS,
-            "ridge": asked.ridge,
-            "seed": asked.seed,
-        },
-        "tests": {test: summary(kept, asked.seed) for test, kept in found.items()},
-        "cpu_seconds": round(time.process_time() - started),
-    }
-    asked.output.write_text(json.dumps(result, indent=1))
-    print("| test | tables with any q < 0.05 | rows with p < 0.05 | power (p < 0.05) |")
-    print("|---|---|---|---|")
-    for test, each in result["tests"].items():
-        cells = (
-            f"{each[name]['value']:.3f} ({each[name]['low']:.3f} to {each[name]['high']:.3f})"
-            for name in ("any", "rows")
-        )
-        power = "" if each["power"] is None else f"{each['power']:.2f}"
-        print(f"| {test} | {' | '.join(cells)} | {power} |")
-    print(f"{result['tests']['refitted_heads']['tables']} placebo tables, {asked.heads} heads")
-
-
-def summary(kept: dict[str, list], seed: int) -> dict:
-    """Shares over tables, with intervals over heads: tables of one head share its direction."""
-    head = np.array(kept["head"])
+def summary(found: list[dict], seed: int) -> dict:
+    """Shares over tables and rows, with intervals over heads: tables of one share its direction."""
     rng = np.random.default_rng(seed)
-    heads = np.unique(head)
-    power = np.array(kept["power"], float)
-    power = power[np.isfinite(power)]
-    out: dict = {"tables": len(head), "power": float(power.mean()) if len(power) else None}
-    for name in ("any", "rows"):
-        values = np.array(kept[name], float)
-        of_head = np.stack([[values[head == h].sum(), (head == h).sum()] for h in heads])
-        drawn = of_head[rng.integers(0, len(heads), (2000, len(heads)))].sum(axis=1)
-        low, high = np.percentile(drawn[:, 0] / drawn[:, 1], [2.5, 97.5])
-        out[name] = {"value": float(values.mean()), "low": float(low), "high": float(high)}
+    drawn = rng.integers(0, len(found), (2000, len(found)))
+    out = {}
+    for test in found[0]:
+        each = {"tables": sum(len(one[test]["any"]) for one in found)}
+        for name in ("any", "rows", "power"):
+            pairs = np.array([total(one[test][name]) for one in found], float)
+            sums = pairs[drawn].sum(axis=1)
+            if pairs[:, 1].sum() == 0:
+                continue
+            low, high = np.nanpercentile(sums[:, 0] / np.maximum(sums[:, 1], 1), [2.5, 97.5])
+            value = pairs[:, 0].sum() / pairs[:, 1].sum()
+            each[name] = {"value": float(value), "low": float(low), "high": float(high)}
+        out[test] = each
     return out
+
+
+def total(values: list) -> tuple[float, float]:
+    """Sum and number: of shares of tables, or of (called, rows) pairs."""
+    if values and isinstance(values[0], list):
+        return float(sum(v[0] for v in values)), float(sum(v[1] for v in values))
+    return float(sum(values)), float(len(values))
 
 
 if __name__ == "__main__":

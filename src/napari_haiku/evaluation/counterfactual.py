@@ -133,7 +133,7 @@ def recover(
             "a cohort that simulate wrote."
         )
     bench = yield from lay_out(cohort)
-    edits = _askable(read_truth(cohort.truth), bench)
+    edits = askable_edits(read_truth(cohort.truth), bench)
     truth = Truth.of(edits, bench)
     tables = yield from make_tables(bench, model, edits, settings)
     contrasts = []
@@ -176,7 +176,7 @@ def _plain(table: pd.DataFrame) -> pd.DataFrame:
     return table.astype(dict.fromkeys(named, object))
 
 
-def _askable(truth: pd.DataFrame, bench: Bench) -> list[TrueEdit]:
+def askable_edits(truth: pd.DataFrame, bench: Bench) -> list[TrueEdit]:
     """Choose the edits to ask about: of each set of fields the one with most true effects.
 
     An edit needs three patients who carry one of its ends. One edit a set of

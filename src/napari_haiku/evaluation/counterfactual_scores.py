@@ -216,6 +216,13 @@ def recovery(
             0.5,
             "The same rows, patients with either value compared without any text.",
         ),
+        "atlas_contrast_spearman": Figure(
+            _number(spearman(contrast[None], headline, real)[0]),
+            None,
+            int((real & np.isfinite(contrast)).sum()),
+            0.0,
+            "Within niche over markers, of the atlas contrast.",
+        ),
     }
     if "marginal" in truth.by_kind:
         use = truth.role == TRAVELLING

@@ -194,7 +194,8 @@ def _tables_of(
             _blocks_p(c, bench.positions_um[rows], niches, numbers, settings.seed)
             for c in _each(change)
         ),
-        ATLAS: 2 * stats.norm.sf(np.abs(shift) / error),
+        # An edit that exchanges no neighbour has neither shift nor error.
+        ATLAS: 2 * stats.norm.sf(np.abs(shift) / np.where(error > 0, error, np.nan)),
         PLACEBO_T: _placebo_t(shift, null, asked, placebos, df),
     }
     p[HEADS] = p[SUMMED] = np.full(shift.shape, np.nan)
