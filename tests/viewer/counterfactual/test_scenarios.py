@@ -35,6 +35,22 @@ def test_an_edit_is_kept_once_and_names_stay_different():
     assert scenarios.of({"grade": "high"}).name == "Stage IV (2)"
 
 
+def test_a_scenario_can_be_called_otherwise():
+    scenarios = Scenarios()
+    scenarios.keep(Maps({"stage": "IV"}))
+    scenarios.keep(Maps({"stage": "I"}))
+    first, second = scenarios.names
+    assert scenarios.rename(first, "  Late   disease ").name == "Late disease"
+    assert scenarios.names == ["Late disease", second]
+    assert scenarios.named("Late disease").edits == {"stage": "IV"}
+    # Names stay different, and an empty one is refused.
+    assert scenarios.rename(second, "Late disease").name == "Late disease (2)"
+    assert scenarios.rename("Late disease", "   ").name == "Late disease"
+    assert scenarios.rename("not kept", "x") is None
+    # Asked again, it keeps the name it was given.
+    assert scenarios.keep(Maps({"stage": "IV"})).name == "Late disease"
+
+
 def test_up_to_three_are_compared_the_one_in_view_among_them():
     scenarios = Scenarios()
     for stage in ("I", "II", "III"):

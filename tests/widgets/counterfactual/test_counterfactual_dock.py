@@ -251,6 +251,22 @@ def test_kept_scenarios_come_back_without_asking_again(answered, press, workspac
     assert answered.keeping.scenarios.names == ["Stage I"]
 
 
+def test_a_kept_scenario_is_renamed_by_typing_over_its_name(answered, qtbot):
+    bar = answered.scenario_bar
+    assert not bar.names.isEditable()
+    bar.keep.click()
+    line = bar.names.lineEdit()
+    line.setText("Late disease")
+    qtbot.keyClick(line, Qt.Key.Key_Return)
+    assert bar.current == "Late disease"
+    assert answered.keeping.scenarios.names == ["Late disease"]
+    assert answered.session_state()["scenarios"][0]["name"] == "Late disease"
+    line = bar.names.lineEdit()
+    line.setText("  ")
+    qtbot.keyClick(line, Qt.Key.Key_Return)
+    assert bar.names.currentText() == "Late disease"
+
+
 def test_scenarios_are_compared_side_by_side_with_the_same_limits(answered, press, viewer):
     keep(answered)
     answered.set_field("stage", "I")

@@ -63,16 +63,28 @@ class Scenarios:
         edits = dict(maps.result.edit.after)
         there = self.of(edits)
         wanted = " ".join(name.split()) or (there.name if there else scenario_name(edits))
-        others = [one.name for one in self.kept if one is not there]
-        chosen, number = wanted, 2
-        while chosen in others:
-            chosen, number = f"{wanted} ({number})", number + 1
-        made = Scenario(chosen, edits, maps)
+        made = Scenario(self._free(wanted, there), edits, maps)
         if there is None:
             self.kept.append(made)
         else:
             self.kept[self.kept.index(there)] = made
         return made
+
+    def rename(self, name: str, wanted: str) -> Scenario | None:
+        """Call a scenario otherwise; an empty name changes nothing, and names stay different."""
+        there, wanted = self.named(name), " ".join(wanted.split())
+        if there is None or not wanted:
+            return there
+        made = replace(there, name=self._free(wanted, there))
+        self.kept[self.kept.index(there)] = made
+        return made
+
+    def _free(self, wanted: str, but: Scenario | None) -> str:
+        others = [one.name for one in self.kept if one is not but]
+        chosen, number = wanted, 2
+        while chosen in others:
+            chosen, number = f"{wanted} ({number})", number + 1
+        return chosen
 
     def forget(self, name: str) -> None:
         """Forget a scenario."""

@@ -35,6 +35,7 @@ class Keeping(QObject):
         self._edit = edit
         self.scenarios = Scenarios()
         bar.chosen.connect(self.choose)
+        bar.renamed.connect(self.rename)
         bar.keep_wanted.connect(self.keep)
         bar.forget_wanted.connect(self.forget)
         bar.compare_wanted.connect(self._on_compare)
@@ -45,6 +46,11 @@ class Keeping(QObject):
         if maps is not None:
             self.scenarios.keep(maps)
             self._changed()
+
+    def rename(self, name: str, wanted: str) -> None:
+        """Call a kept scenario otherwise."""
+        self.scenarios.rename(name, wanted)
+        self._changed()
 
     def forget(self) -> None:
         """Take the scenario in view off the list."""

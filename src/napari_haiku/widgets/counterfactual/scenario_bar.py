@@ -41,7 +41,10 @@ class ScenarioBar(QWidget):
         label.setFixedWidth(_LABEL_WIDTH)
         self.names = QComboBox()
         self.names.setAccessibleName("Scenario")
-        self.names.setToolTip("Edits that were kept; choose one to see it again.")
+        self.names.setToolTip(
+            "Edits that were kept; choose one to see it again. Type over the name to call it "
+            "otherwise."
+        )
         self.names.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
@@ -93,6 +96,7 @@ class ScenarioBar(QWidget):
                 self.names.addItem(name, name)
             if current is None:
                 self.names.addItem(NOT_KEPT if answered else "none kept yet", None)
+            self._let_rename(current is not None)
             place = self.names.findData(current, _NAME)
             self.names.setCurrentIndex(place if current is not None else self.names.count() - 1)
         self.names.setEnabled(bool(names))
@@ -109,6 +113,26 @@ class ScenarioBar(QWidget):
         """Show one scenario again, without telling anybody."""
         with signals_blocked(self.compare):
             self.compare.setChecked(False)
+
+    def _let_rename(self, kept: bool) -> None:
+        # An edit that is not kept has no name yet.
+        if self.names.isEditable() == kept:
+            return
+        self.names.setEditable(kept)
+        line = self.names.lineEdit()
+        if line is not None:
+            line.setAccessibleName("Name of the scenario")
+            self.names.setCompleter(None)
+            line.editingFinished.connect(self._on_typed)
+
+    def _on_typed(self) -> None:
+        name, typed = self.current, self.names.currentText().strip()
+        if name is None or typed == name:
+            return
+        if typed:
+            self.renamed.emit(name, typed)
+        else:
+            self.names.setEditText(name)
 
     def _on_activated(self, index: int) -> None:
         name = self.names.itemData(index, _NAME)
