@@ -102,10 +102,7 @@ class Evidence:
         """The interval of the value in words; "" where there is none."""
         if self.outside or not (np.isfinite(self.low) and np.isfinite(self.high)):
             return ""
-        return (
-            f"{self.coverage:.0%} interval: {number_text(self.low)} to {number_text(self.high)}, "
-            "as wide as atlas patients left out call for"
-        )
+        return f"{self.coverage:.0%} interval: {number_text(self.low)} to {number_text(self.high)}"
 
     @property
     def measured_text(self) -> str:

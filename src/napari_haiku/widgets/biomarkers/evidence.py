@@ -119,7 +119,10 @@ class EvidencePanel(QFrame):
         self.headline = QLabel()
         self.headline.setWordWrap(True)
         self.interval = QLabel()
-        self.interval.setWordWrap(True)
+        self.interval.setToolTip(
+            "So wide that it would have held the measured values of that share of the atlas's "
+            "patients, each predicted from the others."
+        )
         self.measured = QLabel()
         self.footing = QLabel()
         self.footing.setWordWrap(True)
