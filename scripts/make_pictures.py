@@ -1,29 +1,39 @@
-"""Make the pictures of the documentation: the demo's journey on virtual tissue.
+"""Make the pictures of the documentation: the demo's journey on virtual tissue, and what follows.
 
     .venv/bin/python scripts/make_pictures.py [FOLDER]
 
-With FOLDER, pictures of a demo that ran there are taken; without, the demo is run. Pictures of a
-slide of the user's own are refused: docs/images holds virtual tissue only.
+With FOLDER, the demo that ran there is pictured; without, the demo is run. Pictures of a slide of
+the user's own are refused: docs/images holds virtual tissue only. Without a display the window is
+drawn on a screen of its own (xvfb-run).
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 COLOURS = 256
+FLAT = 160
+REGIONS, EXPORT = "6_regions.png", "7_export.png"
+WALK = "--walk"
 
 
 def main(arguments: list[str]) -> int:
     """Run the demo if needed and put its pictures into docs/images."""
+    if arguments[:1] == [WALK]:
+        walk_on(Path(arguments[1]), Path(arguments[2]))
+        return 0
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(arguments[0]) if arguments else Path(temporary)
+        folder = Path(arguments[0]) if arguments else Path(temporary) / "demo"
         if not arguments:
             command = [sys.executable, "-c", "from napari_haiku.cli import main; main()"]
             subprocess.run([*command, "demo", "--no-window", "--output", str(folder)], check=True)
@@ -31,13 +41,104 @@ def main(arguments: list[str]) -> int:
         if summary["slide"] != "virtual":
             print("Error: these pictures show a real slide.", file=sys.stderr)
             return 1
+        screen = [] if os.environ.get("DISPLAY") or not shutil.which("xvfb-run") else ["xvfb-run"]
+        pictures = Path(temporary) / "pictures"
+        walking = [sys.executable, __file__, WALK, str(folder), str(pictures)]
+        subprocess.run([*screen, *(["-a"] if screen else []), *walking], check=True)
         IMAGES.mkdir(parents=True, exist_ok=True)
-        for name in summary["screenshots"]:
-            picture = Image.open(folder / name).convert("RGB")
-            # A palette makes a third of the size; docks and tissue stay as they look.
-            picture.quantize(COLOURS, dither=Image.Dither.NONE).save(IMAGES / name, optimize=True)
-            print(f"docs/images/{name}: {(IMAGES / name).stat().st_size / 1e3:.0f} kB")
+        for picture in sorted(pictures.glob("*.png")):
+            save(picture, IMAGES / picture.name)
     return 0
+
+
+def save(picture: Path, target: Path) -> None:
+    """Save a picture with a palette: a third of the size, every plain colour as it is."""
+    image = Image.open(picture).convert("RGB")
+    pixels = np.asarray(image)
+    flat = plain_colours(pixels)[:FLAT]
+    rest = image.quantize(COLOURS - len(flat), dither=Image.Dither.NONE).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*flat.ravel().tolist(), *rest[: 3 * (COLOURS - len(flat))]])
+    image.quantize(palette=palette, dither=Image.Dither.NONE).save(target, optimize=True)
+    print(f"docs/images/{target.name}: {target.stat().st_size / 1e3:.0f} kB")
+
+
+def plain_colours(pixels: np.ndarray) -> np.ndarray:
+    """Colours of areas of 3 x 3 pixels of one colour, the commonest first.
+
+    Swatches, bars and controls are such areas and tissue is none. A palette made by
+    how common colours are would lay the swatches of like niches together.
+    """
+    inner = pixels[1:-1, 1:-1]
+    same = np.ones(inner.shape[:2], bool)
+    height, width = same.shape
+    for down in range(3):
+        for right in range(3):
+            same &= (pixels[down : down + height, right : right + width] == inner).all(axis=2)
+    colours, counts = np.unique(inner[same], axis=0, return_counts=True)
+    return colours[np.argsort(-counts, kind="stable")]
+
+
+def walk_on(folder: Path, pictures: Path) -> None:
+    """Walk the journey of a demo in a window of its own, draw regions, open the export menu."""
+    import napari
+
+    from napari_haiku.cli.demo_plan import DemoPlan
+    from napari_haiku.cli.demo_run import PLAN
+    from napari_haiku.widgets.frame.navigation import NICHES, PLUGIN, raise_dock
+    from napari_haiku.widgets.journey import JourneyPlan, process_events, wait_until, walk
+
+    plan = DemoPlan.read(folder / PLAN)
+    viewer = napari.Viewer(show=True)
+    walk(viewer, JourneyPlan(**vars(plan)), pictures)
+    dock = raise_dock(viewer, NICHES)
+    process_events(1.0)
+    picture_with_menu(dock, dock.export_button, pictures / EXPORT)
+
+    _, regions = viewer.window.add_plugin_dock_widget(PLUGIN, "Regions", tabify=True)
+    regions = getattr(regions, "__wrapped__", regions)
+    x, y = np.median(dock.workspace.encoding.centres_um, axis=0)
+    shapes = [outline(x - 350, y - 250, 260, 190), outline(x + 330, y + 220, 230, 300)]
+    viewer.add_shapes(
+        shapes,
+        shape_type="polygon",
+        name="My regions",
+        face_color=[1.0, 0.9, 0.2, 0.2],
+        edge_color="#F0E442",
+        edge_width=12,
+        units=("um", "um"),
+    )
+    wait_until(lambda: regions.table.rowCount() == len(shapes), "Regions")
+    raise_dock(viewer, "Regions")
+    process_events(1.0)
+    viewer.screenshot(str(pictures / REGIONS), canvas_only=False, flash=False)
+    viewer.close()
+    process_events(0.2)
+
+
+def outline(x: float, y: float, half_width: float, half_height: float) -> np.ndarray:
+    """Outline of a rounded region, in um, y before x."""
+    angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    return np.stack([y + half_height * np.sin(angles), x + half_width * np.cos(angles)], axis=1)
+
+
+def picture_with_menu(dock, button, target: Path) -> None:
+    """Picture of the window with a button's menu open: a window's picture holds no menus."""
+    from qtpy.QtCore import QPoint
+    from qtpy.QtGui import QPainter
+
+    from napari_haiku.widgets.journey import process_events
+
+    window, menu = dock.window(), button.menu()
+    above = button.mapToGlobal(QPoint(0, -menu.sizeHint().height()))
+    menu.popup(above)
+    process_events(0.5)
+    picture, opened = window.grab(), menu.grab()
+    painter = QPainter(picture)
+    painter.drawPixmap(window.mapFromGlobal(above), opened)
+    painter.end()
+    menu.close()
+    picture.save(str(target))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from superqt.utils import signals_blocked
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_LABEL_WIDTH = 54
+_LABEL_WIDTH = 62
 NOT_KEPT = "this edit, not kept"
 _NAME = Qt.ItemDataRole.UserRole
 

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QWidget
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PADDING = 4
+_PADDING = 7
 
 
 class Segments(QWidget):
@@ -43,7 +43,8 @@ class Segments(QWidget):
             self.buttons[label] = button
             # A style sheet's padding must not make the row wider than the dock.
             button.setMinimumWidth(button.fontMetrics().horizontalAdvance(label) + 2 * _PADDING)
-            row.addWidget(button, 1)
+            # Each as wide as its words ask: of equal widths the longest would be cut.
+            row.addWidget(button, button.minimumWidth())
         next(iter(self.buttons.values())).setChecked(True)
 
     @property

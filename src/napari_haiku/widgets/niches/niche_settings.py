@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 FEWEST, MOST = 2, 12
 _WORDS: dict[GroupBy, str] = {"he": "H&E", "mif": "mIF", "both": "H&E and mIF"}
 _METHODS: dict[Method, str] = {
-    "kmeans": "nearest centre (k-means)",
-    "gaussian": "mixture (Gaussian)",
-    "leiden": "like neighbours (Leiden)",
+    "kmeans": "k-means",
+    "gaussian": "mixture",
+    "leiden": "Leiden",
 }
 _NEEDED = ("igraph", "leidenalg")
 _NO_LEIDEN = "Leiden is not installed: pip install 'napari-haiku[leiden]'."
 _HOW = (
-    "How patches are grouped: each to its nearest centre, as a mixture whose niches differ in "
-    "spread, or as communities of like patches, which find their number by themselves."
+    "How patches are grouped. k-means: each to its nearest centre. Mixture: niches that differ in "
+    "spread. Leiden: communities of like patches, which find their number by themselves."
 )
 _OF = (
     "This slide: niches of its own. Whole atlas: the niches of all patients of the atlas, with "
