@@ -112,7 +112,8 @@ def measure(name: str, asked: argparse.Namespace) -> None:
         file = home / "heads" / f"head_{head:02}.json"
         if file.is_file():
             kept = json.loads(file.read_text())
-            if kept["settings"] != settings:
+            # More heads may join those that are there.
+            if {**kept["settings"], "heads": 0} != {**settings, "heads": 0}:
                 raise SystemExit(f"{file} is of other settings: remove {file.parent.name} first.")
         else:
             kept = keep(file, one_head(head, model, cases, bench, edits, settings))
