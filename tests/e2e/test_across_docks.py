@@ -68,10 +68,13 @@ def test_on_real_tissue(make_napari_viewer, tmp_path):
     folder = Path(REAL) / "orion_crc01"
     he = next(folder.glob("*west*he*.tif*"))
     mif = next(folder.glob("*west*mif*.tif*"))
-    region = (0.0, 0.0, 2000.0, 2000.0)
+    image = open_image(he)
+    # The region lies where it was cut from the slide.
+    x, y = image.origin_um
+    region = (x + 1000.0, y + 1000.0, x + 3000.0, y + 3000.0)
     encoding = tmp_path / "west.haiku.zarr"
     request = EncodeRequest(
-        he=open_image(he),
+        he=image,
         mif=open_image(mif),
         output=encoding,
         slide_id="west",

@@ -7,7 +7,7 @@ from napari_haiku.viewer.biomarkers.map_layers import MEASURED, PREDICTED, marke
 from napari_haiku.viewer.layers.layer_slots import SLOT, layer_in_slot
 from napari_haiku.viewer.layers.map_layer import show_map
 from napari_haiku.viewer.layers.side_by_side import TWIN, side_by_side_of
-from napari_haiku.viewer.search.query_layers import QUERY, show_query
+from napari_haiku.viewer.search.query_layers import QUERY, fit_rings, show_query
 
 VALUES = np.arange(6.0)
 
@@ -53,6 +53,16 @@ def test_the_ring_moves_in_both_views(slide):
     show_query(slide, 1200.0, 2100.0, 100.0)
     twin = next(layer for layer in twins(slide) if layer.name.startswith("Query"))
     np.testing.assert_array_equal(twin.data, layer_in_slot(slide, QUERY).data)
+
+
+def test_the_ring_is_as_large_in_both_views_at_every_zoom(slide):
+    side_by_side_of(slide).show((MEASURED,))
+    twin = next(layer for layer in twins(slide) if layer.name.startswith("Query"))
+    for zoom in (0.01, 10.0):
+        slide.scene.camera.zoom = zoom
+        fit_rings(slide)
+        np.testing.assert_array_equal(twin.size, layer_in_slot(slide, QUERY).size)
+        assert twin.size[0] > 0
 
 
 def test_hiding_puts_everything_back(slide):

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_haiku.viewer.layers.layer_slots import SLOT, layer_in_slot
 from napari_haiku.viewer.layers.stacking import stack_layers
-from napari_haiku.viewer.search.query_layers import QUERY
+from napari_haiku.viewer.search.query_layers import QUERY, ring_metadata
 from napari_haiku.viewer.slides.adopt import IMAGE
 
 if TYPE_CHECKING:
@@ -235,6 +235,8 @@ def _match_twins(viewer: napari.Viewer, views: int, shared: Collection[str]) -> 
             "name": f"{layer.name} ({which})",
             "metadata": {SLOT: slot, "beneath": beneath},
         }
+        if layer.metadata.get(SLOT) == QUERY:
+            state["metadata"] |= ring_metadata(layer)
         twin = viewer.add_layer(type(layer).create(data, state, kind))
         if layer.metadata.get(SLOT) == QUERY:
             _follow_ring(layer, twin)

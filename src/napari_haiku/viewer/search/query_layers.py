@@ -27,6 +27,7 @@ MOST_HITS = 200
 SIMILARITY_OPACITY = 0.75
 _RING_PX, _HIT_PX = 24.0, 14.0
 _PATCH = "patch_um"
+_RING_OF = "napari_haiku_ring_of"
 
 
 def show_query(viewer: napari.Viewer, x_um: float, y_um: float, patch_um: float) -> Layer:
@@ -63,7 +64,7 @@ def fit_rings(viewer: napari.Viewer) -> None:
     as it was, which makes a disc of a small ring.
     """
     for layer in viewer.layers:
-        slot = str(layer.metadata.get(SLOT, ""))
+        slot = str(layer.metadata.get(_RING_OF, layer.metadata.get(SLOT, "")))
         patch_um = layer.metadata.get(_PATCH)
         if slot not in (QUERY, HITS) or patch_um is None or not len(layer.data):
             continue
@@ -73,6 +74,11 @@ def fit_rings(viewer: napari.Viewer) -> None:
         sizes = size * (np.array([1.04, 1.0]) if slot == QUERY else np.ones(len(layer.data)))
         if not np.array_equal(layer.size, sizes):
             layer.size = sizes
+
+
+def ring_metadata(ring: Layer) -> dict[str, Any]:
+    """Give what a twin of the ring, in a view of its own, carries so as to be fitted like it."""
+    return {_RING_OF: QUERY, _PATCH: ring.metadata.get(_PATCH)}
 
 
 def hide_query(viewer: napari.Viewer) -> None:
