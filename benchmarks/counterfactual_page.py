@@ -13,8 +13,8 @@ TESTS = {
     "atlas_bootstrap": "atlas patients alone",
     "placebo_t": "placebo edits, t",
     "heads_plus_atlas": "refitted heads + atlas, simply added up",
-    "refitted_heads": "**refitted heads and atlas, as used for p**",
-    "heads_and_placebo": "both that and placebo edits",
+    "refitted_heads": "**refitted heads and atlas, shared part once: p**",
+    "heads_and_placebo": "**the larger of that and placebo edits: what q asks**",
 }
 RECOVERY = (
     "`evaluate --tasks counterfactual` with the heads that each model ships: the mean shift of up "
@@ -115,7 +115,8 @@ def _own_heads(done: list) -> list[str]:
     notes = []
     for _, report, name in done:
         found = report["counterfactual"]
-        cells = [_figure(found.get(column)) for column in columns]
+        asked = {**found, "placebo_rate": found["tests"]["heads_and_placebo"]["placebo_rate"]}
+        cells = [_figure(asked.get(column)) for column in columns]
         lines.append(f"| {name} | {' | '.join(cells)} |")
         notes += [found["coverage"].get("note", ""), found["gain"].get("note", "")]
     return [*lines, "", *(note for note in dict.fromkeys(notes) if note)]

@@ -20,6 +20,7 @@ from napari_haiku.evaluation.counterfactual_bench import AREA, lay_out, true_edi
 from napari_haiku.evaluation.counterfactual_coverage import Query, Repeats, repeat_over_atlases
 from napari_haiku.evaluation.counterfactual_scores import REAL, ZERO, Truth, recovery
 from napari_haiku.evaluation.counterfactual_tables import (
+    BOTH,
     HEADS,
     PLACEBO_T,
     TableSettings,
@@ -248,14 +249,17 @@ def _tests(found: Recovered, model: TissueModel, request: EvaluateRequest) -> di
                 power, chance=LEVEL, note="Share of real-effect rows with p < 0.05, one patient."
             ),
         }
-    used = HEADS if enough_heads(model) else PLACEBO_T
-    return {**rates[used], "p_from": used, "tests": rates}
+    if not enough_heads(model):
+        return {**rates[PLACEBO_T], "p_from": PLACEBO_T, "tests": rates}
+    # q asks the placebo edits too.
+    of_q = {"placebo_rate": rates[BOTH]["placebo_rate"]}
+    return {**rates[HEADS], **of_q, "p_from": HEADS, "tests": rates}
 
 
 def _supported(found: Recovered, model: TissueModel) -> dict[str, Figure]:
     """How many called rows have no effect of their own, before and after the contrast agrees."""
     tables = found.tables
-    p = tables.p[HEADS if enough_heads(model) else PLACEBO_T]
+    p = tables.p[BOTH if enough_heads(model) else PLACEBO_T]
     called, supported, zero, real = [], [], [], []
     for table, edit in enumerate(tables.edit):
         if edit < 0:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from napari_haiku.evaluation.counterfactual_bench import Bench, TrueEdit
     from napari_haiku.model.base import TissueModel
 
+# BOTH: the larger p of the two, from which q is made.
 HEADS, PLACEBO_T, BOTH = "refitted_heads", "placebo_t", "heads_and_placebo"
 # Heads and atlas bootstrap simply added up, which counts twice what they share.
 SUMMED = "heads_plus_atlas"
@@ -215,7 +216,7 @@ def _tables_of(
             niche_numbers=numbers,
             least=MIN_PATCHES,
         )
-    p[BOTH] = np.maximum(p[HEADS], p[PLACEBO_T])
+    p[BOTH] = np.where(np.isfinite(p[HEADS]), np.fmax(p[HEADS], p[PLACEBO_T]), np.nan)
     sign = np.array([one.sign for one in asked])
     return Tables(
         shift * sign[:, None, None],

@@ -29,6 +29,7 @@ def table(p, difference, contrast_p, shift=(0.5, -0.5)):
         p=row(p),
         placebo_p=nothing,
         placebo_scale=nothing,
+        placebo_t_p=nothing,
         contrast=contrast,
         atlas_error=nothing,
         model_error=nothing,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_haiku.analysis.statistics.multiple_testing import benjamini_hochberg
+from napari_haiku.analysis.statistics.multiple_testing import benjamini_hochberg, q_of_both
 
 # The 53 published p values of haiku.md 5.3, rounded as published.
 PUBLISHED_P = [
@@ -59,3 +59,10 @@ def test_q_is_at_least_p_keeps_the_order_and_follows_the_definition(p):
 def test_a_number_that_is_no_probability_is_refused(bad):
     with pytest.raises(ValueError, match="0 and 1"):
         benjamini_hochberg(bad)
+
+
+def test_a_row_must_pass_both_tests_where_there_are_two():
+    p, also = np.array([0.001, 0.001, 0.02, np.nan]), np.array([0.002, 0.6, np.nan, 0.001])
+    expected = benjamini_hochberg([0.002, 0.6, 0.02, np.nan])
+    np.testing.assert_array_equal(q_of_both(p, also), expected)
+    np.testing.assert_array_equal(q_of_both(p, p), benjamini_hochberg(p))

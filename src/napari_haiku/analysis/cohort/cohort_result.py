@@ -13,7 +13,7 @@ from napari_haiku.analysis.counterfactual.result_tables import (
     write_parquet,
 )
 from napari_haiku.analysis.counterfactual.shift_table import LEVEL
-from napari_haiku.analysis.statistics.multiple_testing import benjamini_hochberg
+from napari_haiku.analysis.statistics.multiple_testing import q_of_both
 from napari_haiku.notices import ASSOCIATION, RESEARCH_USE
 from napari_haiku.storage import write_json
 
@@ -183,7 +183,7 @@ def cohort_table(
     shift = np.where(known, theta, 0).sum(axis=0) / many
     before = np.where(known, baseline, 0).sum(axis=0) / many
     tested = np.where(agreed.kept, p[0], np.nan)
-    q = benjamini_hochberg(tested)
+    q = q_of_both(tested, verdict.p[0])
     nothing = np.full(len(markers), np.nan)
     with np.errstate(invalid="ignore"):
         supported = (

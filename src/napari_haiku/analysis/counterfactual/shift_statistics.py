@@ -127,6 +127,7 @@ def estimate_shifts(inputs: ShiftInputs) -> Job[ShiftEstimates]:
         p=test.p,
         placebo_p=verdict.rank_p,
         placebo_scale=verdict.scale,
+        placebo_t_p=verdict.p,
         contrast=contrast,
         atlas_error=repeats.error,
         model_error=test.model_error,
@@ -221,7 +222,8 @@ def _test(
         f"sign: t = shift / sqrt(se_model^2 + {beyond:.2f} se_atlas^2), the model error over "
         f"{len(of_heads)} text heads refitted on bootstraps of the training patients, of the atlas "
         f"error the share that the heads do not hold yet, {len(of_heads) - 1} degrees of freedom; "
-        f"q by Benjamini and Hochberg over the whole table. {text.sentence}"
+        f"q by Benjamini and Hochberg over the whole table, of the larger of p and the placebo "
+        f"edits' own p (placebo_t_p). {text.sentence}"
     )
     return _Test(p, model_error, error, text, said)
 

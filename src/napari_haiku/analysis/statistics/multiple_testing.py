@@ -30,3 +30,14 @@ def benjamini_hochberg(p: ArrayLike) -> NDArray[np.float64]:
     if known.any():
         q[known] = false_discovery_control(values[known], method="bh")
     return q
+
+
+def q_of_both(p: NDArray[np.float64], also: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Correct the larger of two p values of each row: a call then passes both tests.
+
+    Parameters
+    ----------
+    p, also : ndarray of float64, of one shape
+        Where `also` is NaN, `p` stands alone; where `p` is NaN there is no q.
+    """
+    return benjamini_hochberg(np.where(np.isfinite(p), np.fmax(p, also), np.nan))
