@@ -267,7 +267,7 @@ def test_an_edit_keeps_the_records_spelling_and_order() -> None:
 
 def test_an_edit_of_an_unknown_field_names_the_public_ones() -> None:
     with pytest.raises(
-        HaikuError, match=r'no field "smoking": it has tissue_type, disease'
+        HaikuError, match=r'no field "smoking"\. It has tissue_type, disease'
     ) as caught:
         edit_record(RECORD, {"smoking": "yes"})
     assert "patient_id" not in str(caught.value)
@@ -283,3 +283,15 @@ def test_the_real_cohort_reads_by_patient(real_data: Path) -> None:
     record = read_record(real_data / "orion_crc_cohort" / "clinical_survival.csv", "C01")
     assert (record["Stage"], record["Age"], patient_of(record)) == ("II", "69", "C01")
     assert "C01" not in caption(record)
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"), [("stge", "stage"), ("tumor grad", "tumor_grade"), ("Survival", None)]
+)
+def test_a_field_typed_wrong_is_guessed(asked, meant):
+    record = {"stage": "II", "tumor_grade": "G2", "organ": "Colon"}
+    with pytest.raises(HaikuError) as told:
+        edit_record(record, {asked: "III"})
+    said = str(told.value)
+    assert (f'Did you mean "{meant}"?' in said) == (meant is not None)
+    assert "It has stage, tumor_grade, organ." in said

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -237,10 +238,11 @@ def edit_record(record: Mapping[str, str], edits: Mapping[str, str]) -> Record:
     for asked, value in edits.items():
         field = spelling.get(_compact(asked))
         if field is None:
-            there = ", ".join(name for name in record if not is_identifying(name))
-            raise HaikuError(
-                f'The record has no field "{asked}": it has {there or "no clinical fields"}.'
-            )
+            names = [name for name in record if not is_identifying(name)]
+            alike = get_close_matches(_compact(asked), [_compact(name) for name in names], 1)
+            meant = f'Did you mean "{spelling[alike[0]]}"? ' if alike else ""
+            there = ", ".join(names) or "no clinical fields"
+            raise HaikuError(f'The record has no field "{asked}". {meant}It has {there}.')
         if is_identifying(field):
             raise HaikuError(
                 f'The field "{field}" identifies a person and enters no caption: edit a '
@@ -248,6 +250,12 @@ def edit_record(record: Mapping[str, str], edits: Mapping[str, str]) -> Record:
             )
         edited[field] = clean_value(value)
     return edited
+
+
+def field_label(field: str) -> str:
+    """Write a field's name for reading: ``tumour_grade`` becomes ``Tumour grade``."""
+    words = field.replace("_", " ").strip()
+    return words.upper() if words.casefold() == "tnm" else words[:1].upper() + words[1:]
 
 
 def _words(field: str) -> list[str]:

@@ -100,3 +100,12 @@ def test_no_number_is_nan_in_any_chart(shifts):
     for chart in (heat_map(shifts), interval_chart(shifts), volcano(shifts)):
         for part in chart.iter():
             assert not any(value == "nan" for value in part.attrib.values())
+
+
+def test_only_supported_shifts_have_a_filled_dot(shifts):
+    shifts["supported"] = False
+    shifts.loc[shifts["shift"].abs().idxmax(), "supported"] = True
+    circles = list(interval_chart(shifts, most=5).iter("circle"))
+    assert [circle.get("fill") == circle.get("stroke") for circle in circles] == [True] + [
+        False
+    ] * 4

@@ -291,8 +291,9 @@ class Atlas:
         fingerprint = model if isinstance(model, str) else model.fingerprint
         if fingerprint != self.model_fingerprint:
             raise HaikuError(
-                f"The atlas {self.name} was made with another model ({self.model_name}): encode "
-                f"the slide with {self.model_name}, or choose an atlas of your model."
+                f"The atlas {self.name} was made with another model ({self.model_name} "
+                f"{self.model_fingerprint[:12]}, not {fingerprint[:12]}): encode the slide with "
+                "the atlas's model, or choose an atlas of yours."
             )
 
     @cached_property

@@ -186,7 +186,9 @@ def _interval_row(
     low, high = row["ci_low"], row["ci_high"]
     if math.isfinite(low) and math.isfinite(high):
         group.append(stroke(at(low), y, at(high), y, colour))
-    group.append(element("circle", cx=at(shift), cy=y, r=4, fill=colour))
+    inside = colour if row["supported"] else "#FFFFFF"
+    dot = {"fill": inside, "stroke": colour, "stroke_width": 1.5}
+    group.append(element("circle", cx=at(shift), cy=y, r=4, **dot))
     name = shortened(f"{row['marker']} in {row['niche']} {row['niche_name']}", 38)
     group.append(write_at(name, left - 10, y + 4, text_anchor="end"))
     group.append(write_at(signed(shift), right + 10, y + 4))

@@ -178,8 +178,9 @@ def _chart_section(result: CounterfactualResult) -> Element:
     section.append(
         figure(
             interval_chart(result.shifts),
-            "The largest shifts, in SD of the atlas. Line: 95 % interval. Grey band: twice the "
-            "usual size of a placebo edit. Faint: irrelevant text moves as far.",
+            f"The largest shifts, in SD of the atlas. {result.supported_sentence} Filled dot: "
+            "supported, hollow: not. Line: 95 % interval. Grey band: twice the usual size of a "
+            "placebo edit. Faint: irrelevant text moves as far.",
         )
     )
     section.append(

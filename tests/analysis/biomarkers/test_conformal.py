@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -127,3 +129,13 @@ def test_points_of_a_perfect_prediction_lie_on_the_diagonal():
     assert points["n"].sum() == 100
     np.testing.assert_allclose(points["predicted"], points["measured"])
     assert (np.diff(points["predicted"]) > 0).all()
+
+
+def test_an_interval_ends_where_no_value_can_be(calibrated):
+    assert (calibrated.least == 0).all()
+    spread = np.full((1, len(MARKERS)), 1e6)
+    low, high = calibrated.limits(np.full((1, len(MARKERS)), 2.0), spread)
+    assert (low == 0).all()
+    assert (high > 2).all()
+    below = replace(calibrated, least=np.full(len(MARKERS), -np.inf))
+    assert (below.limits(np.full((1, len(MARKERS)), 2.0), spread)[0] < 0).all()

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from qtpy.QtWidgets import QApplication, QLineEdit
 
+from napari_haiku.clinical import field_label
 from napari_haiku.errors import HaikuError
-from napari_haiku.widgets.encode.record_form import RecordForm, pasted_record, spoken
+from napari_haiku.widgets.encode.record_form import RecordForm, pasted_record
 
 
 @pytest.fixture
@@ -78,5 +79,6 @@ def test_other_layouts_are_refused(text):
         pasted_record(text)
 
 
-def test_field_names_are_spoken():
-    assert spoken("tumor_stage") == "Tumor stage"
+def test_field_names_are_field_label():
+    assert field_label("tumor_stage") == "Tumor stage"
+    assert field_label("tnm") == "TNM"

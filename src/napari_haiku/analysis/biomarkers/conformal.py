@@ -60,6 +60,9 @@ class IntervalCalibration:
         Atlas patches that were predicted.
     how : str
         A sentence for the user.
+    least : ndarray of float64, shape (markers,)
+        Least value that a marker can have: 0 where the atlas holds no negative
+        one, else minus infinity.
     """
 
     markers: tuple[str, ...]
@@ -71,6 +74,7 @@ class IntervalCalibration:
     patients: NDArray[np.int64]
     patches: int
     how: str
+    least: NDArray[np.float64]
 
     def limits(
         self, values: NDArray[Any], spread: NDArray[Any]
@@ -78,7 +82,9 @@ class IntervalCalibration:
         """Lay the intervals around predictions, shape (n, markers) each; NaN where unknown."""
         half = self.factor * _scale(np.asarray(spread, np.float64), self.floor)
         values = np.asarray(values, np.float64)
-        return (values - half).astype(np.float32), (values + half).astype(np.float32)
+        # What cannot be measured loses no coverage by being left out.
+        low = np.maximum(values - half, np.minimum(self.least, values))
+        return low.astype(np.float32), (values + half).astype(np.float32)
 
     def table(self) -> pd.DataFrame:
         """One row a marker: `marker, patients, stated, found, factor`, and the curve."""
@@ -158,8 +164,11 @@ def calibrate_intervals(
     )
     if few and np.isfinite(found):
         how += f" {few} markers were measured in too few patients for one."
+    with np.errstate(invalid="ignore"):
+        negative = (np.asarray(atlas.expression) < 0).any(axis=0)
+    least = np.where(negative, -np.inf, 0.0)
     return IntervalCalibration(
-        tuple(atlas.markers), level, factor, floor, checked, curve, patients, len(score), how
+        tuple(atlas.markers), level, factor, floor, checked, curve, patients, len(score), how, least
     )
 
 

@@ -98,6 +98,12 @@ class CounterfactualResult:
         return ASSOCIATION
 
     @property
+    def supported_sentence(self) -> str:
+        """Say how many rows of the table both q and the atlas contrast support."""
+        told = int(self.shifts["shift"].notna().sum())
+        return f"{int(self.shifts['supported'].sum())} of {told} rows are supported."
+
+    @property
     def baseline_caption(self) -> str:
         """What the text tower read of the record as it is."""
         return self.edit.baseline_caption

@@ -128,11 +128,12 @@ class ShiftMaps:
         )
 
     def strongest(self, niche: int) -> str | None:
-        """Name the marker that shifts most in a niche, rows beyond placebo first."""
+        """Name the marker that shifts most in a niche: supported first, then beyond placebo."""
         rows = [row for row in self.rows(niche) if row.estimable and row.marker in self.markers]
         if not rows:
             return None
-        return min(rows, key=lambda row: (row.faint, -abs(row.shift), row.marker)).marker
+        order = [(not row.supported, row.faint, -abs(row.shift), row.marker) for row in rows]
+        return min(order)[-1]
 
     def column(self, marker: str) -> NDArray[Any]:
         """Shift of one marker at each patch asked about, NaN where there is none."""

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox, QGridLayout, QSizePolicy, QWidget
 from superqt import QElidingLabel
 from superqt.utils import signals_blocked
 
+from napari_haiku.clinical import field_label
 from napari_haiku.viewer.counterfactual.record_edits import Choice, choices
 from napari_haiku.widgets.frame.appearance import CHANGED
 from napari_haiku.widgets.frame.restyling import set_look
@@ -24,12 +25,6 @@ _LONG_VALUE = 10
 _ANOTHER = "another value..."
 _GREYED = QColor("#8A8A92")
 _VALUE_ROLE = Qt.ItemDataRole.UserRole
-
-
-def field_label(field: str) -> str:
-    """Write a field's name for reading: ``tumour_grade`` becomes ``Tumour grade``."""
-    words = field.replace("_", " ").strip()
-    return words[:1].upper() + words[1:]
 
 
 class _FieldBox(QComboBox):

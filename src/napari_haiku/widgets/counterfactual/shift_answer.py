@@ -68,7 +68,10 @@ class ShiftAnswer(QWidget):
         self.remarks.setText(" ".join(part for part in said if part))
         placebo = placebo_name(weak=result.weak_placebo)
         self.chart.placebo = placebo
-        self.key.setText(f"Dot: shift. Line: 95 % interval. Grey band: what {placebo} does.")
+        self.key.setText(
+            f"{result.supported_sentence} Filled dot: supported, hollow: not. Line: 95 % "
+            f"interval. Grey band: what {placebo} does."
+        )
         current = self.niche.currentData()
         with signals_blocked(self.niche):
             self.niche.clear()

@@ -142,8 +142,8 @@ class ShiftChart(QWidget):
             painter.drawLine(
                 QPointF(self._x(row.low, limit), middle), QPointF(self._x(row.high, limit), middle)
             )
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(colour)
+        # Hollow: nothing but the text says so.
+        painter.setBrush(colour if row.supported else self.palette().color(self.backgroundRole()))
         painter.drawEllipse(QPointF(self._x(row.shift, limit), middle), 3.6, 3.6)
         painter.setOpacity(1.0)
 

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QElidingLabel
 
-from napari_haiku.clinical import is_empty, is_identifying
+from napari_haiku.clinical import field_label, is_empty, is_identifying
 from napari_haiku.errors import HaikuError
 from napari_haiku.widgets.frame.appearance import LABEL_WIDTH
 
@@ -133,7 +133,7 @@ class RecordForm(QWidget):
 
     def _add_line(self, field: str, value: str, line: int, side: int, wide: bool) -> None:
         locked = is_identifying(field)
-        label = QElidingLabel(spoken(field))
+        label = QElidingLabel(field_label(field))
         label.setFixedWidth(LABEL_WIDTH if side == 0 else _SECOND_LABEL_WIDTH)
         label.setToolTip(field)
         editor = QLineEdit(value)
@@ -145,7 +145,7 @@ class RecordForm(QWidget):
             editor.setEchoMode(QLineEdit.EchoMode.Password)
             editor.setToolTip("Identifies the patient: stays on this computer and is never used.")
         else:
-            editor.setToolTip(value or f"{spoken(field)}, in the words of the atlas.")
+            editor.setToolTip(value or f"{field_label(field)}, in the words of the atlas.")
             completer = QCompleter(list(self._known.get(field, ())), editor)
             completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
             editor.setCompleter(completer)
@@ -194,12 +194,6 @@ def pasted_record(text: str) -> dict[str, str]:
             "together, or two columns."
         )
     return {name.strip(): value.strip() for name, value in pairs if name.strip()}
-
-
-def spoken(field: str) -> str:
-    """Spell a field's name for reading: ``tumor_stage`` -> ``Tumor stage``."""
-    words = field.replace("_", " ").strip()
-    return words[:1].upper() + words[1:]
 
 
 def privacy_note() -> QLabel:

@@ -9,7 +9,7 @@ from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QMenu, QPushButton, QWidget
 from superqt import QFlowLayout
 
-from napari_haiku.widgets.encode.record_form import spoken
+from napari_haiku.clinical import field_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +73,7 @@ class FilterChips(QWidget):
         """Offer filters: field -> value -> number of patients."""
         self._menu.clear()
         for field, counts in values.items():
-            submenu = QMenu(spoken(field), self._menu)
+            submenu = QMenu(field_label(field), self._menu)
             self._menu.addMenu(submenu)
             for value, patients in counts.items():
                 word = "patient" if patients == 1 else "patients"
@@ -112,7 +112,7 @@ class FilterChips(QWidget):
         self._chips = []
         self._row.removeWidget(self.add)
         for field, value in self._filters.items():
-            chip = QPushButton(f"{spoken(field)}: {value}  {_CLOSE}")
+            chip = QPushButton(f"{field_label(field)}: {value}  {_CLOSE}")
             chip.setProperty("haiku", "chip")
             chip.setToolTip("Click to remove this filter.")
             chip.clicked.connect(lambda _checked=False, f=field: self.set_filter(f, None))
