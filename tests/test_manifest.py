@@ -68,7 +68,7 @@ def test_preferences_are_read_where_they_are_set(tmp_path):
 
     settings = get_plugin_settings(PLUGIN)
     before = preferences()
-    assert (before.device, before.batch_size) == ("auto", 64)
+    assert (before.device, before.batch_size) == ("auto", None)
     settings.compute.device = "cpu"
     settings.compute.batch_size = 7
     settings.storage.cache_folder = str(tmp_path)
@@ -76,5 +76,5 @@ def test_preferences_are_read_where_they_are_set(tmp_path):
         now = preferences()
         assert (now.device, now.batch_size, now.cache) == ("cpu", 7, tmp_path)
     finally:
-        settings.compute.device, settings.compute.batch_size = "auto", 64
+        settings.compute.device, settings.compute.batch_size = "auto", 0
         settings.storage.cache_folder = ""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,6 +26,7 @@ from napari_haiku.widgets.biomarkers.biomarkers_dock import (
     SIDE_BY_SIDE,
     BiomarkersDock,
 )
+from napari_haiku.widgets.biomarkers.interval_check import LANE
 
 
 @pytest.fixture
@@ -350,3 +353,20 @@ def test_closing_the_dock_in_the_middle_is_safe(dock, qtbot):
     dock.primary.click()
     dock.close()
     assert not dock.is_running()
+
+
+def test_a_check_that_is_given_up_says_nothing(dock, press, qtbot, monkeypatch):
+    from napari_haiku.analysis.biomarkers import conformal
+    from napari_haiku.jobs import Progress
+
+    def endless(*_args, **_options):
+        while True:
+            time.sleep(0.01)
+            yield Progress(0, 1, "Checking")
+
+    monkeypatch.setattr(conformal, "calibrate_intervals", endless)
+    press(dock)
+    assert dock.is_running(LANE)
+    dock.cancel(LANE)
+    qtbot.waitUntil(lambda: not dock.is_running(LANE), timeout=30_000)
+    assert dock.strip.text == ""

@@ -53,6 +53,8 @@ class IntervalCheck:
             calibrate_intervals(atlas, replace(request, weights=result.weights)),
             lambda found: self._arrived(key, found, result),
             "Checking predictions on the atlas",
+            # Given up because something newer is asked: nothing to speak of.
+            on_stopped=lambda _report: None,
             lane=LANE,
         )
 
