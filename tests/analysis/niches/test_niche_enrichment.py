@@ -1,6 +1,7 @@
 """Markers that stand out in a niche."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -85,3 +86,13 @@ def test_gaps_are_left_out():
     values[::2, 0] = np.nan
     table = enrichment_table(labels, values, ("PanCK", "CD8", "DAPI"), (1,))
     assert row(table, 1, "PanCK")["n"] == 30
+
+
+@pytest.mark.parametrize(("others", "name"), [(True, "T cells: CD8"), (False, "Nuclei: DAPI")])
+def test_a_nuclear_stain_names_nothing_beside_another_marker(others, name):
+    groups = {**GROUPS, "nuclei": ("DAPI",)}
+    markers = ("DAPI", "CD8") if others else ("DAPI",)
+    table = pd.DataFrame(
+        {"niche": 1, "marker": markers, "effect": [2.0, 0.6][: len(markers)], "q": 0.001}
+    )
+    assert suggest_names(table, (1,), groups) == {1: name}

@@ -167,7 +167,8 @@ def suggest_names(
 
     A marker stands out with an effect of at least 0.3 and q below 0.05. The
     name is the functional group whose markers have the largest effect on
-    average, followed by the two markers that stand out most.
+    average, followed by the two markers that stand out most. A nuclear stain
+    names a niche only where nothing else stands out.
 
     Parameters
     ----------
@@ -194,6 +195,9 @@ def _name(
     standing_out = sorted(clear, key=lambda marker: (-effects[marker], marker))
     if not standing_out:
         return "Nothing stands out"
+    # A nuclear stain tells how many cells there are, not of what kind.
+    counting = groups.get("nuclei", ())
+    standing_out = [marker for marker in standing_out if marker not in counting] or standing_out
     strength = {
         group: float(np.mean([effects[marker] for marker in members if marker in effects]))
         for group, members in groups.items()
