@@ -95,6 +95,28 @@ def test_a_failure_is_told_and_frees_the_lane(runner, qtbot):
     assert not runner.is_running()
 
 
+def test_an_answer_that_cannot_be_taken_is_told_as_a_failure(runner, qtbot):
+    seen = []
+
+    def refuse(_result):
+        raise HaikuError("The slide is empty.")
+
+    runner.start(lambda: 1, refuse, on_failure=seen.append)
+    qtbot.waitUntil(lambda: bool(seen))
+    assert seen[0].sentence == "The slide is empty."
+    assert not runner.is_running()
+
+
+def test_an_unexpected_error_in_taking_an_answer_is_told_and_logged(runner, qtbot):
+    seen = []
+    with qtbot.capture_exceptions() as logged:
+        runner.start(lambda: {}, lambda result: result["slide"], on_failure=seen.append)
+        qtbot.waitUntil(lambda: bool(seen))
+        qtbot.wait(20)
+    assert "KeyError" in seen[0].details
+    assert [kind for kind, *_ in logged] == [KeyError]
+
+
 def test_closing_waits_for_the_threads_and_drops_their_answers(qtbot):
     runner, seen, entered = JobRunner(), [], threading.Event()
 

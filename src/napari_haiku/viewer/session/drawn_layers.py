@@ -105,6 +105,16 @@ def restore_drawn(viewer: napari.Viewer, place: str, state: State) -> list[Layer
     return made
 
 
+def remove_drawn(viewer: napari.Viewer, place: str) -> None:
+    """Take away the layers that the session in `place` keeps.
+
+    A layer that is too large to be kept stays: it would be lost.
+    """
+    for layer in tuple(viewer.layers):
+        if is_drawn(layer) and layer.metadata.get(_OF) == place and not too_large(layer):
+            viewer.layers.remove(layer)
+
+
 def _state_of(layer: Layer) -> State | None:
     kind = type(layer).__name__
     state: dict[str, Any] = {

@@ -14,6 +14,7 @@ import numpy as np
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.storage import speaking, write_bytes, write_json
+from napari_haiku.viewer.session.belonging import Belonging
 from napari_haiku.viewer.slides.encoding_place import SUFFIX as ENCODING_SUFFIX
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 SUFFIX = ".haiku.session"
 FORMAT, FORMAT_VERSION = "napari-haiku session", 1
 _FILE, _ARRAYS, _ARRAY = "session.json", "arrays", "__array__"
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
+_CHOOSE = f'choose a folder that "Save session as..." made; its name ends in {SUFFIX}'
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +41,13 @@ class Kept:
         Part -> state.
     saved : datetime
         When, in local time.
-    encoding : str
-        Folder of the encoding it belongs to, as it was then.
+    belonging : Belonging
+        The encoding it was saved for, as it was then.
     """
 
     parts: Mapping[str, State]
     saved: datetime
-    encoding: str
+    belonging: Belonging
 
 
 def session_place(encoding: Path) -> Path:
@@ -56,7 +59,7 @@ def session_place(encoding: Path) -> Path:
 
 
 def read_session(place: Path) -> Kept | None:
-    """Read a session; None where there is none.
+    """Read the session of a slide; None where there is none.
 
     A file that cannot be read is put aside, never overwritten.
 
@@ -69,29 +72,47 @@ def read_session(place: Path) -> Kept | None:
     if not file.is_file():
         return None
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT:
-            raise ValueError("not a session")
-        version = int(content["format_version"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return _read(place)
+    except _UNREADABLE:
         _put_aside(file)
         return None
-    if version > FORMAT_VERSION:
-        raise HaikuError(
-            f"{place.name} was saved by a newer version of napari-haiku: update it to open the "
-            "session; it is left as it is."
-        )
-    arrays = _Arrays(place)
+
+
+def read_copy(place: Path) -> Kept:
+    """Read a copy that the user chose; nothing about it is changed.
+
+    Parameters
+    ----------
+    place : Path
+        The folder that "Save session as..." made, or the file in it.
+
+    Raises
+    ------
+    HaikuError
+        There is no such folder, it is no session, it is damaged, or a newer
+        program wrote it.
+    """
+    if place.name == _FILE and not place.is_dir():
+        place = place.parent
+    if place.is_file():
+        raise HaikuError(f"{place.name} is a file: {_CHOOSE}.")
+    if not place.is_dir():
+        raise HaikuError(f"{place} does not exist: {_CHOOSE}.")
+    if not (place / _FILE).exists():
+        raise HaikuError(f"{place.name} holds no session: {_CHOOSE}.")
     try:
-        saved = datetime.fromisoformat(content["saved"]).astimezone()
-        parts = {str(name): arrays.back(state) for name, state in content["parts"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        _put_aside(file)
-        return None
-    return Kept(parts, saved, str(content.get("encoding", "")))
+        return _read(place)
+    except PermissionError as error:
+        raise HaikuError(f"{place.name} cannot be read: ask for read access to it.") from error
+    except _UNREADABLE as error:
+        raise HaikuError(
+            f"{place.name} is damaged or no session, and is left as it is: choose another copy."
+        ) from error
 
 
-def write_session(place: Path, parts: Mapping[str, State], encoding: Path | None) -> None:
+def write_session(
+    place: Path, parts: Mapping[str, State], belonging: Belonging | None = None
+) -> None:
     """Write a session; a reader at any moment, or after a kill, sees the old or the new one whole.
 
     New arrays are written first under names made of their content, then the
@@ -102,6 +123,8 @@ def write_session(place: Path, parts: Mapping[str, State], encoding: Path | None
     HaikuError
         The disk is full or the folder cannot be written.
     """
+    if place.is_file():
+        raise HaikuError(f"{place.name} is a file: choose another name for the session.")
     with speaking(place):
         (place / _ARRAYS).mkdir(parents=True, exist_ok=True)
     arrays = _Arrays(place)
@@ -109,13 +132,43 @@ def write_session(place: Path, parts: Mapping[str, State], encoding: Path | None
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "saved": datetime.now(UTC).isoformat(timespec="seconds"),
-        "encoding": "" if encoding is None else encoding.name,
+        "encoding": "" if belonging is None else belonging.encoding,
+        "belonging": {} if belonging is None else belonging.to_state(),
         "parts": {name: arrays.away(state) for name, state in parts.items()},
     }
     write_json(place / _FILE, content)
     for old in (place / _ARRAYS).glob("*.npy"):
         if old.name not in arrays.named:
             old.unlink(missing_ok=True)
+
+
+def free_aside(place: Path, when: datetime) -> Path:
+    """Give a dated name beside a session for what is set aside; nothing lies there yet."""
+    stem = place.name.removesuffix(SUFFIX)
+    dated = f"{stem} until {when:%Y-%m-%d %H.%M}"
+    n, free = 1, place.with_name(f"{dated}{SUFFIX}")
+    while free.exists():
+        n += 1
+        free = place.with_name(f"{dated} ({n}){SUFFIX}")
+    return free
+
+
+def _read(place: Path) -> Kept:
+    """Read a session, raising one of `_UNREADABLE` where it is damaged."""
+    content = json.loads((place / _FILE).read_text(encoding="utf-8"))
+    if content["format"] != FORMAT:
+        raise ValueError("not a session")
+    if int(content["format_version"]) > FORMAT_VERSION:
+        raise HaikuError(
+            f"{place.name} was saved by a newer version of napari-haiku: update it to open the "
+            "session; it is left as it is."
+        )
+    arrays = _Arrays(place)
+    return Kept(
+        {str(name): arrays.back(state) for name, state in content["parts"].items()},
+        datetime.fromisoformat(content["saved"]).astimezone(),
+        Belonging.from_state(str(content.get("encoding", "")), content.get("belonging") or {}),
+    )
 
 
 class _Arrays:
@@ -144,7 +197,9 @@ class _Arrays:
         if isinstance(value, dict):
             if set(value) == {_ARRAY}:
                 name = Path(str(value[_ARRAY])).name
-                array: NDArray[Any] = np.load(self._folder / name, allow_pickle=False)
+                # Not np.load, which takes a damaged file for an archive or a pickle.
+                with (self._folder / name).open("rb") as stream:
+                    array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
                 return array
             return {key: self.back(one) for key, one in value.items()}
         if isinstance(value, list):

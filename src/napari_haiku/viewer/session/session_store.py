@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_haiku.encoding.lock import WriteLock
 from napari_haiku.errors import HaikuError
-from napari_haiku.viewer.session.folder import read_session, write_session
+from napari_haiku.viewer.session.folder import free_aside, read_session, write_session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_haiku.atlas.store import Atlas
+    from napari_haiku.viewer.session.belonging import Belonging
     from napari_haiku.viewer.session.parts import State
 
 _ELSEWHERE = (
@@ -33,6 +36,8 @@ class StoreAnswer:
         What was written.
     atlas : Atlas or None
         The atlas of the session, opened.
+    atlas_gone : bool
+        Whether that atlas could not be opened.
     sentence, state : str
         What the user should read, if anything, and in which colour.
     """
@@ -40,6 +45,7 @@ class StoreAnswer:
     parts: Mapping[str, State] | None = None
     written: Path | None = None
     atlas: Atlas | None = None
+    atlas_gone: bool = False
     sentence: str = ""
     state: str = "done"
 
@@ -96,15 +102,58 @@ class SessionStore:
             )
         return StoreAnswer(parts=kept.parts, sentence=said)
 
-    def write(self, parts: Mapping[str, State], encoding: Path | None) -> StoreAnswer:
+    def write(self, parts: Mapping[str, State], belonging: Belonging | None) -> StoreAnswer:
         """Write the session, unless another window holds it."""
         if not self.copy and (self._refused or not self._hold()):
             said = "" if self._told_refused or self._refused else self._why_not
             self._told_refused = True
             return StoreAnswer(sentence=said, state="caution")
-        write_session(self.place, parts, encoding)
+        write_session(self.place, parts, belonging)
         said = f"Saved a copy as {self.place.name}." if self.copy else ""
         return StoreAnswer(written=self.place, sentence=said)
+
+    def replace(
+        self,
+        before: Mapping[str, State],
+        parts: Mapping[str, State],
+        belonging: Belonging,
+        aside: Path | None = None,
+    ) -> Path:
+        """Set the session aside under a dated name, and write another one in its place.
+
+        Parameters
+        ----------
+        before : mapping
+            What is set aside: part -> state.
+        parts : mapping
+            What is written in its place.
+        belonging : Belonging
+            The encoding of both.
+        aside : Path, optional
+            Where it was set aside a moment ago, to be brought up to date.
+
+        Returns
+        -------
+        Path
+            Where the session lies that was in place.
+
+        Raises
+        ------
+        HaikuError
+            Another window holds the session, a newer program wrote it, or the
+            folder cannot be written; what was in place is in place then.
+        """
+        if self._refused or not self._hold():
+            raise HaikuError(self._why_not or "A newer version of napari-haiku saves this slide.")
+        place = aside or free_aside(self.place, datetime.now())
+        try:
+            write_session(place, before, belonging)
+            write_session(self.place, parts, belonging)
+        except BaseException:
+            # The session in place is whole: what was set aside would only be in the way.
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+        return place
 
     def open_atlas(self) -> StoreAnswer:
         """Open the atlas that the session was made with."""
@@ -114,7 +163,8 @@ class SessionStore:
         try:
             atlas = Atlas.open(path)
         except HaikuError as error:
-            return StoreAnswer(sentence=f"The atlas of last time is gone: {error}", state="caution")
+            said = f"The atlas of last time is gone: {error}"
+            return StoreAnswer(atlas_gone=True, sentence=said, state="caution")
         _ = (atlas.slides, atlas.records, atlas.patches, atlas.slide_index, atlas.positions_um)
         return StoreAnswer(atlas=atlas)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class HaikuMenu(QMenu):
-    """Show me around, keys, saving a copy of the session.
+    """Show me around, keys, saving a copy of the session and going on from one.
 
     Parameters
     ----------
@@ -45,6 +45,11 @@ class HaikuMenu(QMenu):
                 "A copy of everything said about this slide; the session goes on where it lies.",
                 self._choose_copy,
             ),
+            (
+                "Open session...",
+                "Go on from such a copy; what is in view now is kept under today's date.",
+                self._choose_session,
+            ),
         ):
             action = QAction(name, self)
             action.setToolTip(tip)
@@ -62,6 +67,12 @@ class HaikuMenu(QMenu):
         if keeper is not None:
             keeper.save_as(path)
 
+    def open_session(self, path: Path) -> None:
+        """Go on from a copy of the session."""
+        keeper = keeper_of(self._viewer)
+        if keeper is not None:
+            keeper.open_copy(path)
+
     def _show_keys(self) -> None:
         show_cheat_sheet(self._viewer)
 
@@ -74,8 +85,21 @@ class HaikuMenu(QMenu):
         if chosen:
             self.save_copy(Path(chosen))
 
+    def _choose_session(self) -> None:
+        place = workspace_of(self._viewer).session.place
+        chosen = QFileDialog.getExistingDirectory(
+            self.parentWidget(),
+            f"Open session: a folder whose name ends in {SUFFIX}",
+            "" if place is None else str(place.parent),
+        )
+        if chosen:
+            self.open_session(Path(chosen))
+
     def _enable(self) -> None:
-        self.entries["Save session as..."].setEnabled(workspace_of(self._viewer).session.live)
+        workspace = workspace_of(self._viewer)
+        live = workspace.session.live
+        self.entries["Save session as..."].setEnabled(live)
+        self.entries["Open session..."].setEnabled(live and workspace.encoding is not None)
 
 
 def add_to_help(viewer: napari.Viewer, menu: HaikuMenu) -> bool:

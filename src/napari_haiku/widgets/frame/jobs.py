@@ -158,7 +158,8 @@ class JobRunner(QObject):
         lane : str
             Jobs in one lane replace each other.
         on_progress, on_failure, on_stopped : callable, optional
-            Receive progress, the failure, and the end of a cancelled job.
+            Receive progress, the failure (of the work, or of `on_result` itself),
+            and the end of a cancelled job.
         """
         if self._closed:
             return
@@ -213,7 +214,14 @@ class JobRunner(QObject):
         found = self._of(thread)
         if found is not None:
             del self._lanes[found[0]]
-            found[1].on_result(result)
+            try:
+                found[1].on_result(result)
+            except Exception as error:
+                # Who waits for the answer must hear that it does not come.
+                if found[1].on_failure is not None:
+                    found[1].on_failure(failure_of(error))
+                if not isinstance(error, HaikuError):
+                    raise
 
     def _fail(self, thread: _JobThread, failure: Failure) -> None:
         found = self._of(thread)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
-from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtCore import QObject, QTimer
 
+from napari_haiku.viewer.session.belonging import Belonging
 from napari_haiku.viewer.session.drawn_layers import (
     drawn_state,
     is_drawn,
+    remove_drawn,
     restore_drawn,
     too_large,
 )
@@ -20,7 +20,9 @@ from napari_haiku.viewer.session.layer_looks import LayerLooks
 from napari_haiku.viewer.session.session_store import SessionStore, StoreAnswer
 from napari_haiku.viewer.session.workspace_state import restore_workspace, workspace_state
 from napari_haiku.viewer.workspace import workspace_of
+from napari_haiku.widgets.frame.copy_opening import CopyOpening
 from napari_haiku.widgets.frame.jobs import failure_of
+from napari_haiku.widgets.frame.session_thread import SessionThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
     import napari
     from napari.layers import Layer
 
+    from napari_haiku.encoding.store import Encoding
     from napari_haiku.viewer.session.parts import State
+    from napari_haiku.viewer.workspace import Workspace
 
 _SOON_MS, _LATER_MS, _SETTLED_MS = 100, 2000, 1500
 _WORKSPACE, _DRAWN, _LOOKS = "workspace", "drawn layers", "layers"
@@ -43,8 +47,6 @@ class SessionKeeper(QObject):
         The viewer, not a proxy of it.
     """
 
-    answered = Signal(object, object)
-
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self.users = 0
@@ -56,8 +58,10 @@ class SessionKeeper(QObject):
         self._drawn_now: State = {"layers": []}
         self._closing = False
         self._unsaved = False
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="haiku-session")
-        self.answered.connect(self._take, Qt.ConnectionType.QueuedConnection)
+        self._its_atlas = False
+        self._then_say = ""
+        self._opening = CopyOpening(self)
+        self._thread = SessionThread(self._take, self)
         self._soon = self._timer(_SOON_MS, self.save)
         self._later = self._timer(_LATER_MS, self.save)
         self._settled = self._timer(_SETTLED_MS, self._dress)
@@ -109,9 +113,8 @@ class SessionKeeper(QObject):
         store = self._store
         if store is None or not self._session.live:
             return
-        encoding = self._workspace.encoding
-        parts = self._session.gather()
-        self._submit(store, lambda: store.write(parts, None if encoding is None else encoding.path))
+        parts, belonging = self._session.gather(), self._belonging
+        self.submit(store, lambda: store.write(parts, belonging))
 
     def _save_the_rest(self) -> None:
         # A slide that was only looked at leaves nothing beside its image.
@@ -120,16 +123,55 @@ class SessionKeeper(QObject):
 
     def save_as(self, place: Path) -> None:
         """Save a copy elsewhere; the session itself goes on where it lies."""
-        encoding = self._workspace.encoding
         copy = SessionStore(place, copy=True)
-        parts = self._session.gather()
-        self._submit(copy, lambda: copy.write(parts, None if encoding is None else encoding.path))
+        parts, belonging = self._session.gather(), self._belonging
+        self.submit(copy, lambda: copy.write(parts, belonging))
+
+    def open_copy(self, place: Path) -> None:
+        """Go on from a saved copy; the session in view is set aside under a dated name."""
+        self._opening.open(place)
+
+    @property
+    def workspace(self) -> Workspace:
+        """What the docks of the viewer share."""
+        return self._workspace
+
+    @property
+    def store(self) -> SessionStore | None:
+        """The session on disk; None while there is none."""
+        return self._store
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether something changed that was not handed over yet."""
+        return self._unsaved or self._soon.isActive()
+
+    def read_anew(self, encoding: Encoding, sentence: str) -> None:
+        """Bring back what lies on disk in place of what is in view, which is not saved.
+
+        Parameters
+        ----------
+        encoding : Encoding
+            The encoding in view, opened anew: answers on their way to the old
+            one are dropped.
+        sentence : str
+            What is said once everything is back.
+        """
+        workspace, place = self._workspace, str(self._session.place)
+        self._unsaved = False
+        for timer in (self._soon, self._later, self._settled):
+            timer.stop()
+        self._end_store()
+        workspace.open_encoding(None)
+        remove_drawn(self._viewer, place)
+        self._its_atlas = True
+        self._then_say = sentence
+        workspace.open_encoding(encoding)
+        workspace.record = {}
 
     def wait(self) -> None:
         """Wait until everything handed over is on disk."""
-        done = threading.Event()
-        self._thread.submit(done.set)
-        done.wait()
+        self._thread.wait()
 
     def shut_down(self) -> None:
         """Save what is left, and let go of the viewer."""
@@ -145,10 +187,15 @@ class SessionKeeper(QObject):
             leave()
         for timer in (self._soon, self._later, self._settled):
             timer.stop()
-        self._thread.shutdown(wait=True)
+        self._thread.close()
         self._session.end()
 
     # -- what is kept -----------------------------------------------------------------------------
+
+    @property
+    def _belonging(self) -> Belonging | None:
+        encoding = self._workspace.encoding
+        return None if encoding is None else Belonging.of(encoding)
 
     def _workspace_state(self) -> State:
         return workspace_state(self._viewer, self._workspace)
@@ -222,7 +269,7 @@ class SessionKeeper(QObject):
     def _open(self, place: Path) -> None:
         store = SessionStore(place)
         self._store = store
-        self._submit(store, store.read)
+        self.submit(store, store.read)
 
     def _leave(self) -> None:
         self._save_the_rest()
@@ -231,20 +278,27 @@ class SessionKeeper(QObject):
     def _end_store(self) -> None:
         store, self._store = self._store, None
         if store is not None:
-            self._thread.submit(store.let_go)
+            self._thread.do(store.let_go)
 
-    def _submit(self, store: SessionStore, work: Callable[[], StoreAnswer]) -> None:
-        def run() -> None:
-            try:
-                answer: object = work()
-            except Exception as error:  # noqa: BLE001 - said in the window, which must go on
-                answer = error
-            self.answered.emit(store, answer)
+    def submit(
+        self,
+        store: SessionStore,
+        work: Callable[[], object],
+        then: Callable[[object], object] | None = None,
+    ) -> None:
+        """Have work done on disk; `then` receives the answer, or the exception.
 
-        self._thread.submit(run)
+        An answer that comes when another session is in place is dropped.
+        """
+        self._thread.submit(store, work, then)
 
-    def _take(self, store: SessionStore, answer: object) -> None:
+    def _take(
+        self, store: SessionStore, answer: object, then: Callable[[object], object] | None
+    ) -> None:
         if self._closing or (store is not self._store and not store.copy):
+            return
+        if then is not None:
+            then(answer)
             return
         if isinstance(answer, BaseException):
             failed = failure_of(answer)
@@ -257,8 +311,11 @@ class SessionKeeper(QObject):
         if answer.written is not None:
             self._workspace.saved = answer.written
         elif answer.atlas is not None:
-            if self._workspace.atlas is None:
+            if self._workspace.atlas is None or self._its_atlas:
                 self._workspace.atlas = answer.atlas
+            self._tell_all()
+        elif answer.atlas_gone:
+            # Niches, names and drawings need none.
             self._tell_all()
         elif answer.parts is not None:
             self._session.begin(answer.parts)
@@ -267,15 +324,23 @@ class SessionKeeper(QObject):
     def _encoding_came(self, encoding: object) -> None:
         if encoding is None or self._store is None or not self._session.live:
             return
-        store = self._store
-        if self._workspace.atlas is None and store.atlas:
-            self._submit(store, store.open_atlas)
+        store, atlas = self._store, self._workspace.atlas
+        wanted = bool(store.atlas)
+        if atlas is not None:
+            wanted &= self._its_atlas and str(atlas.path.resolve()) != store.atlas
+        if wanted:
+            self.submit(store, store.open_atlas)
         else:
             self._tell_all()
 
     def _tell_all(self) -> None:
+        self._its_atlas = False
         self._session.tell_all()
         self._settled.start()
+        if self._then_say:
+            # Last: docks that ask again clear what was said before.
+            self._session.spoke.emit("done", self._then_say)
+            self._then_say = ""
 
     def _dress(self) -> None:
         if self._workspace.busy is not None:

@@ -90,7 +90,7 @@ class StatusLine(QToolBar):
         row.addWidget(self.research)
         self.menu_button = QToolButton()
         self.menu_button.setText("Haiku \N{BLACK UP-POINTING SMALL TRIANGLE}")
-        self.menu_button.setToolTip("Show me around, keys, save a copy of the session.")
+        self.menu_button.setToolTip("Show me around, keys, save and open a copy of the session.")
         self.menu_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.menu_button.hide()
         row.insertWidget(0, self.menu_button)
