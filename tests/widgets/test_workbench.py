@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
+import pint
 import pytest
 from npe2 import PluginManifest
 from qtpy.QtWidgets import QDockWidget, QToolBar
@@ -40,6 +42,30 @@ def test_it_opens_five_tabs_and_the_line_and_steps_aside(bench, qtbot):
     assert "Encoding..." in line.text
     workspace.saved = REPOSITORY
     assert "saved " in line.text
+
+
+def test_no_thread_reads_the_units_where_a_layer_may_look(make_napari_viewer, qtbot, monkeypatch):
+    # A layer made meanwhile found half of them, failed, and the slide opened never came.
+    read_in = []
+    reading = "_LazyRegistry__init"
+    read = getattr(pint.LazyRegistry, reading)
+
+    def noted(registry):
+        read_in.append(threading.current_thread())
+        read(registry)
+
+    monkeypatch.setattr(pint.LazyRegistry, reading, noted)
+    before = pint.application_registry.get()
+    pint.set_application_registry(pint.LazyRegistry())
+    try:
+        viewer = make_napari_viewer(show=True)
+        _, workbench = viewer.window.add_plugin_dock_widget("napari-haiku", "Workbench")
+        qtbot.waitUntil(lambda: workbench._jobs.is_running(), timeout=30_000)
+        qtbot.waitUntil(lambda: not workbench._jobs.is_running(), timeout=60_000)
+        assert set(read_in) <= {threading.main_thread()}
+        assert type(pint.application_registry.get()) is not pint.LazyRegistry
+    finally:
+        pint.set_application_registry(before)
 
 
 def test_a_dock_taken_away_by_its_cross_stops_and_can_come_back(bench, qtbot):

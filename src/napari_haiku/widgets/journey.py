@@ -194,17 +194,17 @@ class _Journey:
         if plan.model != dock.how.model_name:
             dock.how.add_model(plan.model)
         dock.slides.open([path for path in (plan.he, plan.mif) if path is not None])
-        self._answered(dock, lambda: self._workspace.has_slide)
+        wait_for_answer(dock, lambda: self._workspace.has_slide, "slide")
         self._workspace.record = dict(plan.record)
         dock.save_to(plan.encoding)
-        self._answered(dock, lambda: dock.ready)
+        wait_for_answer(dock, lambda: dock.ready)
         if self._workspace.encoding is None:
             if not dock.primary.isEnabled():
                 raise HaikuError(dock.strip.text)
             dock.primary.click()
-            self._answered(dock, lambda: self._workspace.encoding is not None)
+            wait_for_answer(dock, lambda: self._workspace.encoding is not None, "main")
         dock.atlases.open(plan.atlas, within_patient_um=plan.within_patient_um)
-        self._answered(dock, lambda: self._workspace.atlas is not None)
+        wait_for_answer(dock, lambda: self._workspace.atlas is not None, "atlas")
         show_all(self._viewer)
 
     def similar(self) -> None:
@@ -288,10 +288,32 @@ class _Journey:
         wait_until(lambda: not dock.is_running(), dock.title)
         process_events(0.05)
 
-    def _answered(self, dock: HaikuDock, arrived: Callable[[], bool]) -> None:
-        wait_until(lambda: arrived() or dock.strip.state == "failed", dock.title)
-        if not arrived():
-            raise HaikuError(dock.strip.text)
+
+def wait_for_answer(dock: HaikuDock, arrived: Callable[[], bool], lane: str | None = None) -> None:
+    """Let the window live until a dock gave what was asked of it.
+
+    Parameters
+    ----------
+    dock : HaikuDock
+        Who was asked.
+    arrived : callable
+        Whether the answer is there.
+    lane : str, optional
+        Lane of the job that brings it: with it, a job that was stopped is not
+        waited for either.
+
+    Raises
+    ------
+    HaikuError
+        It failed, was stopped, or did not come in time.
+    """
+
+    def ended() -> bool:
+        return dock.strip.state == "failed" or (lane is not None and not dock.is_running(lane))
+
+    wait_until(lambda: arrived() or ended(), dock.title)
+    if not arrived():
+        raise HaikuError(dock.strip.text or f"{dock.title} stopped before it was done: try again.")
 
 
 def click_tissue(viewer: napari.Viewer, dock: QWidget, x_um: float, y_um: float) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QVBoxLayout, QWidget
 
-from napari_haiku.viewer.layers.warming import warm_up
+from napari_haiku.viewer.layers.warming import read_units, take_units, warm_up
 from napari_haiku.widgets.frame.haiku_menu import HaikuMenu, add_to_help
 from napari_haiku.widgets.frame.jobs import JobRunner
 from napari_haiku.widgets.frame.navigation import DOCKS, ENCODE, raise_dock
@@ -73,7 +73,7 @@ class Workbench(QWidget):
             self.menu = HaikuMenu(self._viewer, self.tour.start, self._line)
             self._line.offer(self.menu)
             add_to_help(self._viewer, self.menu)
-            self._jobs.start(warm_up(), lambda _ready: None)
+            self._jobs.start(read_units(), self._warm_up)
         self._line.show()
         raise_dock(self._viewer, ENCODE)
         self._make_room(window)
@@ -102,6 +102,10 @@ class Workbench(QWidget):
             self.tour.leave()
         if self._line is not None:
             self._line.shut_down()
+
+    def _warm_up(self, units: object) -> None:
+        take_units(units)
+        self._jobs.start(warm_up(), lambda _ready: None)
 
     def _make_room(self, window: QMainWindow) -> None:
         right = [dock for dock in map(_dock_of, self.docks.values()) if dock is not None]

@@ -110,7 +110,7 @@ def test_an_answer_that_cannot_be_taken_is_told_as_a_failure(runner, qtbot):
 def test_an_unexpected_error_in_taking_an_answer_is_told_and_logged(runner, qtbot):
     seen = []
     with qtbot.capture_exceptions() as logged:
-        runner.start(lambda: {}, lambda result: result["slide"], on_failure=seen.append)
+        runner.start(dict, lambda result: result["slide"], on_failure=seen.append)
         qtbot.waitUntil(lambda: bool(seen))
         qtbot.wait(20)
     assert "KeyError" in seen[0].details

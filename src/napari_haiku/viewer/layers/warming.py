@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,12 +26,31 @@ LATER_MODULES = (
 _LABELS = (np.uint8, np.int32)
 
 
+def read_units() -> Job[Any]:
+    """Read the units of length that layers have, in a registry nobody else knows yet.
+
+    napari's units are read when its first layer is made, which takes a second,
+    and a second layer made meanwhile in another thread finds half of them and
+    fails. So they are read here, and :func:`take_units` puts them in place.
+    """
+    yield Progress(0, 1, "Getting ready")
+    return import_module("pint").UnitRegistry(on_redefinition="raise")
+
+
+def take_units(units: Any) -> None:
+    """Let napari use the units read, unless it has read them itself; on the main thread."""
+    pint = import_module("pint")
+    if isinstance(pint.application_registry.get(), pint.LazyRegistry):
+        pint.set_application_registry(units)
+
+
 def warm_up() -> Job[None]:
     """Load what the docks need later, and let napari compile what draws labels.
 
     napari compiles the mapping of labels to colours anew in every session, for
     each kind of integer, when the first such layer is shown: on the main thread
-    that is a second in which the window does not answer.
+    that is a second in which the window does not answer. In a window,
+    :func:`take_units` goes before.
     """
     total = len(LATER_MODULES) + len(_LABELS)
     for done, module in enumerate(LATER_MODULES):
