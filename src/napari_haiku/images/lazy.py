@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import dask.array as da
 import numpy as np
 from dask.base import compute
+from dask.local import get_sync
+from dask.threaded import get
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,6 +40,19 @@ def read(array: da.Array) -> NDArray[Any]:
 def read_together(arrays: Iterable[da.Array]) -> list[NDArray[Any]]:
     """Read several lazy arrays in one pass; see :func:`read`."""
     return list(compute(*arrays, **_how()))
+
+
+def read_blocks(array: da.Array, blocks: Sequence[tuple[int, ...]]) -> list[NDArray[Any]]:
+    """Read whole blocks of a lazy array, each told by its place along every axis.
+
+    As slicing and :func:`read_together` would, without an array of its own for
+    every block: of small blocks those cost as much as decoding.
+    """
+    keys = [(array.name, *block) for block in blocks]
+    graph = array.dask.cull(set(keys)).to_dict()
+    if _is_reader():
+        return list(get_sync(graph, keys))
+    return list(get(graph, keys, pool=_readers()))
 
 
 def read_apart(array: da.Array) -> NDArray[Any]:
@@ -67,9 +82,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_readers.cache_clear)
 
 
-def _how() -> dict[str, Any]:
+def _is_reader() -> bool:
     # A source that reads in turn must not wait for the threads of which it holds one.
-    if threading.current_thread().name.startswith(_NAME):
+    return threading.current_thread().name.startswith(_NAME)
+
+
+def _how() -> dict[str, Any]:
+    if _is_reader():
         return {"scheduler": "synchronous"}
     return {"scheduler": "threads", "pool": _readers()}
 

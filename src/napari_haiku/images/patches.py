@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_haiku.images.lazy import read_together, window
+from napari_haiku.images.lazy import read_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,7 +149,7 @@ class _BlockCache:
             if room < 0 and missing:
                 break
             missing.update(dict.fromkeys(keys))
-        decoded = read_together(self._block(key) for key in missing)
+        decoded = self._decoded(list(missing))
         needed = {*missing, *self._touching(*wanted, side)}
         for key, block in zip(missing, decoded, strict=True):
             self._kept[key] = block
@@ -192,8 +192,14 @@ class _BlockCache:
         depth = self._level.shape[2 if self._rgb else 0]
         return int(height * width * depth * self._level.dtype.itemsize)
 
-    def _block(self, key: tuple[int, int]) -> da.Array:
-        (y0, x0), (y1, x1) = (
-            tuple(int(self._edges[i][key[i] + step]) for i in (0, 1)) for step in (0, 1)
+    def _decoded(self, keys: list[tuple[int, int]]) -> list[NDArray[Any]]:
+        other = 2 if self._rgb else 0
+        layers = range(len(self._level.chunks[other]))
+        found = read_blocks(
+            self._level,
+            [(*key, i) if self._rgb else (i, *key) for key in keys for i in layers],
         )
-        return window(self._level, slice(y0, y1), slice(x0, x1), colour_last=self._rgb)
+        if len(layers) == 1:
+            return found
+        each = len(layers)
+        return [np.concatenate(found[i : i + each], axis=other) for i in range(0, len(found), each)]

@@ -16,6 +16,7 @@ import zarr
 from napari_haiku.errors import HaikuError
 from napari_haiku.images.lazy import lazy_array
 from napari_haiku.images.tiff_directories import directories_complete
+from napari_haiku.images.tiff_segments import TiffSegments
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -238,8 +239,11 @@ class TiffLevel:
                 tiff = open_tiff(self._path)
                 weakref.finalize(self, tiff.close)
                 try:
-                    store = tiff.series[self._series].aszarr(level=self._level)
-                    self._array = zarr.open_array(store, mode="r")
+                    level = tiff.series[self._series].levels[self._level]
+                    self._array = TiffSegments.of(tiff, level, self.dtype)
+                    if self._array is None:
+                        store = tiff.series[self._series].aszarr(level=self._level)
+                        self._array = zarr.open_array(store, mode="r")
                 except DAMAGE as error:
                     raise damaged(self._path) from error
             return self._array

@@ -163,7 +163,8 @@ class HeEncoder(TissueModel):
         """Bytes to (value / 255 - mean) / std, in two passes over the pixels."""
         gain = (1 / (255 * self._std)).to(images.device)
         offset = (self._mean / self._std).to(images.device)
-        return images.float().mul_(gain).sub_(offset)
+        # Planes first while they are bytes: a quarter of the memory to move.
+        return images.contiguous().float().mul_(gain).sub_(offset)
 
     def _features(self, images: torch.Tensor) -> torch.Tensor:
         if self._pool == "model":
