@@ -28,6 +28,7 @@ from napari_haiku.cli import (
     simulate,
     train,
 )
+from napari_haiku.cli.given_paths import Command
 
 app = typer.Typer(
     name="napari-haiku",
@@ -59,7 +60,7 @@ def program(
 
 
 def _add(name: str, command: Callable[..., None], does: str) -> None:
-    app.command(name, short_help=does)(command)
+    app.command(name, cls=Command, short_help=does)(command)
 
 
 _add("demo", demo.demo, "The whole loop, on a virtual slide or yours.")

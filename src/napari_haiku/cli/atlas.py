@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_haiku.cli.given_paths import Command
+from napari_haiku.cli.opening import atlas_place, loaded_model, opened_atlas, own_atlas
 from napari_haiku.cli.options import (
+    AtlasArgument,
     BatchSizeOption,
     DebugFlag,
     DeviceOption,
@@ -26,14 +29,15 @@ app = typer.Typer(
     help="Build, change and verify an atlas; say what is in it.", no_args_is_help=True
 )
 
-AtlasArgument = Annotated[Path, typer.Argument(metavar="ATLAS", show_default=False)]
 EncodingsArgument = Annotated[list[Path], typer.Argument(metavar="ENC.zarr...", show_default=False)]
 
 
-@app.command("build")
+@app.command("build", cls=Command)
 def build(
     cohort: Annotated[Path, typer.Argument(metavar="COHORT.csv", show_default=False)],
-    atlas: AtlasArgument,
+    atlas: Annotated[
+        Path, typer.Argument(metavar="ATLAS", help="Folder to write.", show_default=False)
+    ],
     model: ModelOption = "default",
     pixel_size: PixelSizeOption = None,
     patch_um: PatchOption = None,
@@ -66,14 +70,13 @@ def build(
         from napari_haiku.atlas.cohort import build_from_manifest
         from napari_haiku.encoding.request import EncodeOptions
         from napari_haiku.images.affine import read_affine
-        from napari_haiku.model.loading import load_model
 
         options = EncodeOptions(patch_um=patch_um, stride_um=stride_um, batch_size=batch_size)
         built = report.run(
             build_from_manifest(
                 cohort,
                 atlas,
-                load_model(model, device=device),
+                loaded_model(report, model, device),
                 options=options,
                 pixel_size_um=pixel_size,
                 affine=None if affine is None else read_affine(affine),
@@ -93,13 +96,11 @@ def build(
             report.exit_code = 1
 
 
-@app.command("info")
+@app.command("info", cls=Command)
 def info(atlas: AtlasArgument, as_json: JsonFlag = False, debug: DebugFlag = False) -> None:
     """Say how many slides, patients and patches an atlas holds, and which markers."""
     with reporting(as_json, debug) as report:
-        from napari_haiku.atlas.store import Atlas
-
-        opened = Atlas.open(atlas)
+        opened = opened_atlas(atlas)
         content = opened.info() | {
             "fields": {field: opened.values_of(field) for field in opened.fields},
             "patch_um": opened.patch_um,
@@ -107,7 +108,7 @@ def info(atlas: AtlasArgument, as_json: JsonFlag = False, debug: DebugFlag = Fal
         report.result(content, _lines(opened.name, content))
 
 
-@app.command("add")
+@app.command("add", cls=Command)
 def add(
     atlas: AtlasArgument,
     encodings: EncodingsArgument,
@@ -118,10 +119,10 @@ def add(
     with reporting(as_json, debug) as report:
         from napari_haiku.atlas.changes import add_to_atlas
 
-        _tell(report, report.run(add_to_atlas(atlas, encodings)), "added")
+        _tell(report, report.run(add_to_atlas(own_atlas(atlas), encodings)), "added")
 
 
-@app.command("remove")
+@app.command("remove", cls=Command)
 def remove(
     atlas: AtlasArgument,
     encodings: EncodingsArgument,
@@ -132,19 +133,19 @@ def remove(
     with reporting(as_json, debug) as report:
         from napari_haiku.atlas.changes import remove_from_atlas
 
-        _tell(report, report.run(remove_from_atlas(atlas, encodings)), "removed")
+        _tell(report, report.run(remove_from_atlas(own_atlas(atlas), encodings)), "removed")
 
 
-@app.command("compact")
+@app.command("compact", cls=Command)
 def compact(atlas: AtlasArgument, as_json: JsonFlag = False, debug: DebugFlag = False) -> None:
     """Write an atlas anew without what it no longer needs."""
     with reporting(as_json, debug) as report:
         from napari_haiku.atlas.changes import compact_atlas
 
-        _tell(report, report.run(compact_atlas(atlas)), "")
+        _tell(report, report.run(compact_atlas(own_atlas(atlas))), "")
 
 
-@app.command("verify")
+@app.command("verify", cls=Command)
 def verify(
     atlas: AtlasArgument,
     repair: Annotated[
@@ -172,12 +173,11 @@ def verify(
         content: dict[str, object] = {}
         if repair:
             from napari_haiku.atlas.repair import repair_atlas
-            from napari_haiku.model.loading import load_model
 
             done = report.run(
                 repair_atlas(
-                    atlas,
-                    lambda name: load_model(name, device=device),
+                    own_atlas(atlas),
+                    lambda name: loaded_model(report, name, device),
                     manifest=cohort,
                     model=model,
                 )
@@ -190,7 +190,7 @@ def verify(
             for damage in done.before.damaged:
                 report.say(f"Found: {_place(damage)}.")
         else:
-            found = report.run(verify_atlas(atlas))
+            found = report.run(verify_atlas(atlas_place(atlas)))
         content = {
             "ok": found.ok,
             "damaged": [damage.to_json() for damage in found.damaged],

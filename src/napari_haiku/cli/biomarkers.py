@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_haiku.cli.opening import loaded_model, opened_atlas, opened_encoding
 from napari_haiku.cli.options import (
+    AtlasArgument,
     DebugFlag,
     DeviceOption,
     JsonFlag,
@@ -28,7 +30,7 @@ MAPS = "maps.ome.zarr"
 
 def biomarkers(
     encoding: Annotated[Path, typer.Argument(metavar="ENC.zarr", show_default=False)],
-    atlas: Annotated[Path, typer.Argument(metavar="ATLAS", show_default=False)],
+    atlas: AtlasArgument,
     output: OutputOption,
     k: NeighboursOption = 50,
     weights: WeightsOption = None,
@@ -68,16 +70,19 @@ def biomarkers(
         from napari_haiku.analysis.counterfactual.result_tables import write_csv
         from napari_haiku.analysis.niches.niches import read_niches
         from napari_haiku.analysis.retrieval.query_map import map_query, read_query
-        from napari_haiku.atlas.store import Atlas
-        from napari_haiku.encoding.store import Encoding
+        from napari_haiku.atlas.selection import where_rows
         from napari_haiku.export.maps import write_biomarker_maps
-        from napari_haiku.model.loading import load_model
 
-        slide, evidence = Encoding.open(encoding), Atlas.open(atlas)
+        slide, evidence = opened_encoding(encoding), opened_atlas(atlas)
+        evidence.check_model(slide.model_fingerprint)
+        if where is not None:
+            where_rows(evidence, where)
         request = BiomarkerRequest(
             k=k, weights=shares, within_patient_um=within_patient, where=where
         )
         labels = None if niches is None else read_niches(niches, slide.centres_um)
+        asked = [read_query(words, slide.markers or evidence.markers) for words in query or ()]
+        towers = loaded_model(report, model, device) if any(one.words for one in asked) else None
         intervals = None
         if coverage and {"he", "mif"} <= set(evidence.modalities):
             intervals = report.run(calibrate_intervals(evidence, request, level=coverage))
@@ -90,11 +95,10 @@ def biomarkers(
             write_csv(output / "agreement.csv", agreement)
         answers = []
         for number, words in enumerate(query or (), 1):
-            asked = read_query(words, slide.markers or predicted.markers)
             found = map_query(
                 slide,
                 words,
-                model=load_model(model, device=device) if asked.words else None,
+                model=towers,
                 markers=predicted.markers,
                 predicted=predicted.shown(),
             )

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from napari_haiku.cli.counterfactual_cohort import ask_cohort, parse_label
+from napari_haiku.cli.opening import check_edit, loaded_model, opened_atlas, opened_encoding
 from napari_haiku.cli.options import (
     DebugFlag,
     DeviceOption,
@@ -26,7 +27,9 @@ def counterfactual(
     sources: Annotated[
         list[Path],
         typer.Argument(
-            metavar="[ENC.zarr] ATLAS", help="With --cohort the atlas alone.", show_default=False
+            metavar="[ENC.zarr] ATLAS",
+            help="With --cohort the atlas alone. 'demo' is the atlas that ships.",
+            show_default=False,
         ),
     ],
     settings: Annotated[
@@ -91,11 +94,8 @@ def counterfactual(
         )
         from napari_haiku.analysis.counterfactual.result_tables import output_folder
         from napari_haiku.analysis.niches.niches import read_niches
-        from napari_haiku.atlas.store import Atlas
-        from napari_haiku.encoding.store import Encoding
         from napari_haiku.export.maps import write_shift_maps
         from napari_haiku.export.report import write_counterfactual_report
-        from napari_haiku.model.loading import load_model
 
         if cohort is not None:
             from napari_haiku.analysis.cohort.cohort_request import CohortCounterfactualRequest
@@ -115,12 +115,14 @@ def counterfactual(
             )
             ask_cohort(report, atlas, output, model, device, asked)
             return
-        slide, evidence = Encoding.open(sources[0]), Atlas.open(atlas)
+        slide, evidence = opened_encoding(sources[0]), opened_atlas(atlas)
+        check_edit(slide, evidence, edits, within_patient_um=within_patient, where=where)
+        labels = None if niches is None else read_niches(niches, slide.centres_um)
         result = report.run(
             run_counterfactual(
                 slide,
                 evidence,
-                load_model(model, device=device),
+                loaded_model(report, model, device),
                 CounterfactualRequest(
                     edits=edits,
                     k=k,
@@ -130,7 +132,7 @@ def counterfactual(
                     seed=seed,
                     resamples=resamples,
                 ),
-                None if niches is None else read_niches(niches, slide.centres_um),
+                labels,
             )
         )
         result.save(output)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from napari_haiku.cli.opening import loaded_model, opened_atlas
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -38,12 +40,16 @@ def ask_cohort(
 ) -> None:
     """Run a cohort counterfactual, save it and tell of it."""
     from napari_haiku.analysis.cohort.cohort_counterfactual import run_cohort_counterfactual
-    from napari_haiku.atlas.store import Atlas
+    from napari_haiku.analysis.cohort.cohort_request import check_edited_fields
+    from napari_haiku.atlas.selection import where_rows
     from napari_haiku.export.cohort_report import write_cohort_report
-    from napari_haiku.model.loading import load_model
 
+    evidence = opened_atlas(atlas)
+    for condition in filter(None, (request.cohort, request.where)):
+        where_rows(evidence, condition)
+    check_edited_fields(evidence, request.edits)
     result = report.run(
-        run_cohort_counterfactual(Atlas.open(atlas), load_model(model, device=device), request)
+        run_cohort_counterfactual(evidence, loaded_model(report, model, device), request)
     )
     result.save(output)
     write_cohort_report(output / "report.html", result)

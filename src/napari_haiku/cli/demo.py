@@ -50,6 +50,8 @@ def demo(
     if slide is None and (mif is not None or metadata is not None or patient is not None):
         raise typer.BadParameter("--mif, --metadata and --patient need --slide HE.")
     with reporting(as_json, debug, kept=KEPT) as report:
+        # Said before the slow imports, so that nobody waits before a mute screen.
+        report.say("Preparing the demo ...")
         from napari_haiku.cli.demo_run import run_demo
         from napari_haiku.cli.demo_slides import DemoSource
 

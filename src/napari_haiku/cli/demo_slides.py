@@ -14,12 +14,12 @@ from napari_haiku.analysis.retrieval.region_split import split_left_right
 from napari_haiku.atlas.build import build_atlas
 from napari_haiku.atlas.shipped import shipped_atlas
 from napari_haiku.atlas.store import Atlas
+from napari_haiku.cli.opening import loaded_model
 from napari_haiku.cli.slides import Slide, open_slide
 from napari_haiku.encoding.pipeline import encode_slide
 from napari_haiku.encoding.request import EncodeRequest
 from napari_haiku.encoding.store import Encoding
 from napari_haiku.errors import HaikuError
-from napari_haiku.model.loading import load_model
 from napari_haiku.model.seen_images import seen_in_training, seen_notice
 from napari_haiku.simulation.demo_slide import make_demo_slide
 
@@ -108,7 +108,7 @@ def prepare_virtual(report: Report, source: DemoSource, output: Path, timed: Tim
             slide_id="virtual",
         )
     with timed("model"):
-        model = load_model(source.model, device=source.device)
+        model = loaded_model(report, source.model, source.device)
         atlas = Atlas.open(shipped_atlas())
         atlas.check_model(model)
     with timed("encode"):
@@ -141,6 +141,7 @@ def prepare_real(report: Report, source: DemoSource, output: Path, timed: Timed)
             "The demo on a slide of your own needs its H&E with --slide and its mIF with --mif: "
             "the left half's measured markers are the evidence."
         )
+    report.say("Opening the slide ...")
     with timed("slide"):
         slide = open_slide(
             source.he,
@@ -153,7 +154,7 @@ def prepare_real(report: Report, source: DemoSource, output: Path, timed: Timed)
             slide_id=None,
         )
     with timed("model"):
-        model = load_model(source.model, device=source.device)
+        model = loaded_model(report, source.model, source.device)
     with timed("encode"):
         encoding = _encoded(report, slide, model, output)
     with timed("atlas"):

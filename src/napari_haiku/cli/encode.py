@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from napari_haiku.cli.opening import LOADING
 from napari_haiku.cli.options import (
     DebugFlag,
     DeviceOption,
@@ -138,6 +139,7 @@ def encode(
                 affine=affine,
                 tissue_threshold=tissue_threshold,
             )
+            report.say(LOADING)
             towers = opener()
             report.say(f"Computing on {towers.device.label}.")
             with computing_on(scheduler, opener) as computing:
@@ -151,6 +153,7 @@ def encode(
                 )
             show_queue(report, output, outcomes)
             return
+        report.say("Opening the slide ...")
         slide = open_slide(
             images[0],
             mif,
@@ -175,6 +178,7 @@ def encode(
             region_um=box,
             tissue_threshold=tissue_threshold,
         )
+        report.say(LOADING)
         towers = opener()
         report.say(f"Computing on {towers.device.label}.")
         with computing_on(scheduler, opener) as computing:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from napari_haiku.cli.opening import atlas_place
 from napari_haiku.cli.options import DebugFlag, DeviceOption, JsonFlag, PixelSizeOption, SeedOption
 from napari_haiku.cli.reporting import reporting
 
@@ -79,10 +80,10 @@ def evaluate(
         done = report.run(
             run(
                 EvaluateRequest(
-                    source=source,
+                    source=atlas_place(source),
                     output=output,
                     model=model,
-                    fit=fit,
+                    fit=None if fit is None else atlas_place(fit),
                     tasks=_names(tasks),
                     protocol=protocol,
                     time=time,

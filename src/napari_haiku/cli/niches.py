@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from napari_haiku.cli.opening import is_atlas, opened_atlas, opened_encoding
 from napari_haiku.cli.options import DebugFlag, JsonFlag, OutputOption, SeedOption
 from napari_haiku.cli.reporting import reporting
 
@@ -21,7 +22,14 @@ def _number(text: str) -> int | Literal["auto"]:
 
 
 def niches(
-    sources: Annotated[list[Path], typer.Argument(metavar="ENC.zarr...|ATLAS", show_default=False)],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="ENC.zarr...|ATLAS",
+            help="Encoded slides, or an atlas; 'demo' is the one that ships.",
+            show_default=False,
+        ),
+    ],
     output: OutputOption,
     clusters: Annotated[
         str,
@@ -65,9 +73,6 @@ def niches(
         from napari_haiku.analysis.niches.niche_request import NicheRequest
         from napari_haiku.analysis.niches.niche_slides import atlas_slides, encoding_slides
         from napari_haiku.analysis.niches.niches import group_slides
-        from napari_haiku.atlas.layout import DESCRIPTION
-        from napari_haiku.atlas.store import Atlas
-        from napari_haiku.encoding.store import Encoding
 
         request = NicheRequest(
             clusters=wanted,
@@ -77,10 +82,10 @@ def niches(
             method=method,
             resolution=resolution,
         )
-        if len(sources) == 1 and (sources[0] / DESCRIPTION).is_file():
-            slides = atlas_slides(Atlas.open(sources[0]), modality)
+        if len(sources) == 1 and is_atlas(sources[0]):
+            slides = atlas_slides(opened_atlas(sources[0]), modality)
         else:
-            slides = encoding_slides([Encoding.open(source) for source in sources], modality)
+            slides = encoding_slides([opened_encoding(source) for source in sources], modality)
         found = report.run(group_slides(slides, request))
         found.save(output)
         touching = None

@@ -56,6 +56,14 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="Clinical field and value; repeatable.", metavar="FIELD=VALUE"),
 ]
+AtlasArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="ATLAS",
+        help="Folder of an atlas; 'demo' is the one that ships with the package.",
+        show_default=False,
+    ),
+]
 OutputOption = Annotated[Path, typer.Option("--output", help="Folder to write.", metavar="DIR")]
 NeighboursOption = Annotated[
     int, typer.Option("-k", "--k", help="How many atlas patches answer each question.", min=1)

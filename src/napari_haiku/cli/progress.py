@@ -93,7 +93,8 @@ def _bar(stream: TextIO) -> Iterator[Callable[[Progress], None]]:
         transient=True,
     )
     with bars:
-        task = bars.add_task("")
+        # Told at once: the first report of a job may take a while.
+        task = bars.add_task("Starting ...", total=None)
 
         def show(report: Progress) -> None:
             bars.update(

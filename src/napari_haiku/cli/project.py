@@ -5,12 +5,20 @@ from typing import Annotated, Literal
 
 import typer
 
+from napari_haiku.cli.opening import is_atlas, opened_atlas, opened_encoding
 from napari_haiku.cli.options import DebugFlag, JsonFlag, OutputOption, SeedOption
 from napari_haiku.cli.reporting import reporting
 
 
 def project(
-    sources: Annotated[list[Path], typer.Argument(metavar="ENC.zarr...|ATLAS", show_default=False)],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="ENC.zarr...|ATLAS",
+            help="Encoded slides, or an atlas; 'demo' is the one that ships.",
+            show_default=False,
+        ),
+    ],
     output: OutputOption,
     modality: Annotated[
         Literal["he", "mif", "both"], typer.Option("--modality", help="What makes patches alike.")
@@ -40,9 +48,6 @@ def project(
             project_atlas,
             project_encodings,
         )
-        from napari_haiku.atlas.layout import DESCRIPTION
-        from napari_haiku.atlas.store import Atlas
-        from napari_haiku.encoding.store import Encoding
 
         request = ProjectionRequest(
             modality=modality,
@@ -52,10 +57,10 @@ def project(
             min_dist=min_dist,
             fit_on=fit_on,
         )
-        if len(sources) == 1 and (sources[0] / DESCRIPTION).is_file():
-            job = project_atlas(Atlas.open(sources[0]), request)
+        if len(sources) == 1 and is_atlas(sources[0]):
+            job = project_atlas(opened_atlas(sources[0]), request)
         else:
-            job = project_encodings([Encoding.open(source) for source in sources], request)
+            job = project_encodings([opened_encoding(source) for source in sources], request)
         found = report.run(job)
         found.save(output)
         report.result(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import typer
 
+from napari_haiku.cli.given_paths import as_typed
 from napari_haiku.cli.plain_values import plain
 from napari_haiku.cli.progress import shown
 from napari_haiku.errors import HaikuError
@@ -99,7 +100,7 @@ def reporting(
         raise
     except HaikuError as error:
         _show_traceback(debug)
-        report.failed(str(error))
+        report.failed(as_typed(str(error)))
     except KeyboardInterrupt:
         _show_traceback(debug)
         report.failed(f"Stopped. {kept}", exit_code=INTERRUPTED)

@@ -1,11 +1,14 @@
 """``napari-haiku search``: the patches of an atlas most similar to a question."""
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from napari_haiku.cli.opening import loaded_model, opened_atlas, opened_encoding
 from napari_haiku.cli.options import (
+    AtlasArgument,
     DebugFlag,
     DeviceOption,
     JsonFlag,
@@ -21,13 +24,14 @@ from napari_haiku.cli.reporting import Report, reporting
 
 if TYPE_CHECKING:
     from napari_haiku.atlas.store import Atlas
+    from napari_haiku.model.base import TissueModel
 
 LINES_SHOWN = 10
 ScorerName = Literal["cosine", "late_fusion", "early_fusion", "rrf", "mip", "gram_volume"]
 
 
 def search(
-    atlas: Annotated[Path, typer.Argument(metavar="ATLAS", show_default=False)],
+    atlas: AtlasArgument,
     encoding: Annotated[
         Path | None, typer.Option("--encoding", help="Encoded slide.", metavar="ENC.zarr")
     ] = None,
@@ -90,14 +94,20 @@ def search(
     with reporting(as_json, debug) as report:
         from napari_haiku.atlas.merging import best_of_set
         from napari_haiku.atlas.scored_search import search_parts
-        from napari_haiku.atlas.store import Atlas
+        from napari_haiku.atlas.selection import where_rows
         from napari_haiku.cli import search_question as ask
-        from napari_haiku.encoding.store import Encoding
         from napari_haiku.notices import SAME_PATIENT
 
-        opened = _with_index(report, Atlas.open(atlas))
+        @cache
+        def load() -> "TissueModel":
+            return loaded_model(report, model, device)
+
+        opened = opened_atlas(atlas)
+        opened.require_modality(target)
+        if where is not None:
+            where_rows(opened, where)
         if encoding is not None:
-            slide = Encoding.open(encoding)
+            slide = opened_encoding(encoding)
             rows = (
                 ask.patch_under(slide, (place[0], place[1]))
                 if place is not None
@@ -111,22 +121,21 @@ def search(
                 as_set=region_as == "set",
             )
         elif image is not None:
-            question = ask.from_image(
-                image, opened, model=model, device=device, pixel_size_um=pixel_size
-            )
+            question = ask.from_image(image, opened, load, pixel_size_um=pixel_size)
         else:
-            question = ask.from_text(text or "", opened, model=model, device=device)
+            question = ask.from_text(text or "", opened, load)
         if text is not None and question.patches:
-            question = ask.with_words(question, text, opened, model=model, device=device)
+            question = ask.with_words(question, text, opened, load)
         for sentence in question.notes:
             report.say(sentence)
+        opened = _with_index(report, opened)
         chosen = scorer or "late_fusion"
         hits = search_parts(
             opened,
             question.parts,
             scorer=chosen,
             weights=shares,
-            model_card=ask.card_for(chosen, opened, model),
+            model_card=ask.card_for(chosen, opened, load),
             target=target,
             k=k,
             where=where,

@@ -15,15 +15,15 @@ from napari_haiku.errors import HaikuError
 from napari_haiku.images.grid import make_grid
 from napari_haiku.images.patches import PatchSource
 from napari_haiku.images.reading import open_image
-from napari_haiku.model.loading import load_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from napari_haiku.atlas.store import Atlas
     from napari_haiku.encoding.store import Encoding
+    from napari_haiku.model.base import TissueModel
 
 
 @dataclass(frozen=True)
@@ -122,11 +122,11 @@ def from_patches(
 
 
 def from_image(
-    path: Path, atlas: Atlas, *, model: str, device: str, pixel_size_um: float | None
+    path: Path, atlas: Atlas, load: Callable[[], TissueModel], *, pixel_size_um: float | None
 ) -> Question:
     """Ask with the tissue of a picture; its patches are averaged into one query."""
     image = open_image(path, pixel_size_um=pixel_size_um)
-    towers = load_model(model, device=device)
+    towers = load()
     atlas.check_model(towers)
     is_he = image.modality == "he"
     if not is_he:
@@ -149,7 +149,7 @@ def from_image(
     return Question({image.modality: part}, patches=len(grid), exclude=Exclusion())
 
 
-def from_text(text: str, atlas: Atlas, *, model: str, device: str) -> Question:
+def from_text(text: str, atlas: Atlas, load: Callable[[], TissueModel]) -> Question:
     """Ask with words.
 
     Raises
@@ -157,11 +157,13 @@ def from_text(text: str, atlas: Atlas, *, model: str, device: str) -> Question:
     HaikuError
         There are no words, or none that the model knows.
     """
-    vector, notes = _words(text, atlas, model=model, device=device)
+    vector, notes = _words(text, atlas, load)
     return Question({"text": vector}, patches=0, exclude=Exclusion(), notes=notes)
 
 
-def with_words(question: Question, text: str, atlas: Atlas, *, model: str, device: str) -> Question:
+def with_words(
+    question: Question, text: str, atlas: Atlas, load: Callable[[], TissueModel]
+) -> Question:
     """Put words into a question in place of the slide's record.
 
     Raises
@@ -169,15 +171,17 @@ def with_words(question: Question, text: str, atlas: Atlas, *, model: str, devic
     HaikuError
         There are no words, or none that the model knows.
     """
-    vector, notes = _words(text, atlas, model=model, device=device)
+    vector, notes = _words(text, atlas, load)
     return replace(question, parts={**question.parts, "text": vector}, notes=notes)
 
 
-def card_for(scorer: str, atlas: Atlas, model: str) -> Mapping[str, Any] | None:
+def card_for(
+    scorer: str, atlas: Atlas, load: Callable[[], TissueModel]
+) -> Mapping[str, Any] | None:
     """Read the card of the atlas's model where a score depends on how it was trained."""
     if not SCORERS[scorer].trained_by:
         return None
-    towers = load_model(model)
+    towers = load()
     atlas.check_model(towers)
     return towers.card
 
@@ -201,11 +205,11 @@ def without_patient(exclude: Exclusion, patient_id: str | None) -> Exclusion:
 
 
 def _words(
-    text: str, atlas: Atlas, *, model: str, device: str
+    text: str, atlas: Atlas, load: Callable[[], TissueModel]
 ) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     if not text.strip():
         raise HaikuError("The text is empty: write what the tissue should be like.")
-    towers = load_model(model, device=device)
+    towers = load()
     atlas.check_model(towers)
     vector, unknown = towers.encode_words(text)
     return vector, (f"The model has never read: {', '.join(unknown)}.",) if unknown else ()

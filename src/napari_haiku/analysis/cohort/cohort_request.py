@@ -113,6 +113,28 @@ class CohortSlide:
         return caption(self.before), caption(self.after)
 
 
+def check_edited_fields(atlas: Atlas, edits: Mapping[str, str]) -> None:
+    """Refuse an edit of fields that the atlas does not have or that identify.
+
+    Raises
+    ------
+    HaikuError
+        Names the field.
+    """
+    for field in edits:
+        if is_identifying(field):
+            raise HaikuError(
+                f'The field "{field}" identifies a person and enters no caption: edit a clinical '
+                "field."
+            )
+        if field not in atlas.fields:
+            there = ", ".join(name for name in atlas.fields if not is_identifying(name))
+            raise HaikuError(
+                f'The atlas has no field "{field}", so it cannot say what would shift: its fields '
+                f"are {there or 'none'}."
+            )
+
+
 def cohort_slides(
     atlas: Atlas, model: TissueModel, request: CohortCounterfactualRequest
 ) -> tuple[list[CohortSlide], list[str]]:
@@ -132,18 +154,7 @@ def cohort_slides(
         A field that the atlas does not have or that identifies, or fewer than
         two patients left.
     """
-    for field in request.edits:
-        if is_identifying(field):
-            raise HaikuError(
-                f'The field "{field}" identifies a person and enters no caption: edit a clinical '
-                "field."
-            )
-        if field not in atlas.fields:
-            there = ", ".join(name for name in atlas.fields if not is_identifying(name))
-            raise HaikuError(
-                f'The atlas has no field "{field}", so it cannot say what would shift: its fields '
-                f"are {there or 'none'}."
-            )
+    check_edited_fields(atlas, request.edits)
     atlas.require_modality("he")
     chosen = where_rows(atlas, request.cohort) & atlas.has("he")
     slides, small, same, bare, long = [], 0, 0, 0, 0
