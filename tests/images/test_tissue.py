@@ -237,3 +237,42 @@ def test_patches_of_the_real_pair_leave_glass_out(real_data: Path) -> None:
     assert 3700 < len(grid) < 4000
     assert grid.tissue_fraction.min() >= 0.5
     assert grid.centres_um[0].tolist() == pytest.approx([4043.6, 4043.6])
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_strips_of_any_height_give_the_same_mask(
+    monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    pixels = painted(EOSIN, slice(10, 60))
+    pixels[70:, :5] = (5, 5, 5)
+    image = he_slide(pixels, 8.0 / step)
+    whole = tissue_mask(image)
+    monkeypatch.setattr("napari_haiku.images.tissue_stain._STRIP", 7)
+    monkeypatch.setattr("napari_haiku.images.tissue._STRIP", 9)
+    piecewise = tissue_mask(image)
+    np.testing.assert_array_equal(piecewise.mask, whole.mask)
+    assert piecewise.threshold == whole.threshold
+    assert whole.mask.any()
+
+
+@pytest.mark.parametrize("together", [1, 3])
+def test_channels_stored_apart_or_together_give_the_same_mask(together: int) -> None:
+    pixels = np.random.default_rng(3).poisson(20, (3, 90, 90)).astype(np.uint16)
+    pixels[:, 30:60, 20:70] += 3000
+    masks = [
+        tissue_mask(
+            SlideImage("mif", "mif", (da.from_array(pixels, chunks=(depth, 40, 90)),), 8.0)
+        ).mask
+        for depth in (3, together)
+    ]
+    np.testing.assert_array_equal(*masks)
+    assert 0.1 < masks[0].mean() < 0.3
+
+
+def test_the_overview_of_a_giant_is_averaged_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_haiku.images.tissue.MOST_PIXELS", 3000)
+    mask = tissue_mask(he_slide(painted(EOSIN)))
+    assert mask.pixel_size_um == 16.0
+    assert mask.mask.shape == (50, 50)
+    assert mask.mask[:, 2:23].all()
+    assert mask.fraction(0, 0, 320, 800) > 0.95
