@@ -72,6 +72,19 @@ def test_numbers_lists_and_steps_select_as_numpy_does(both) -> None:
         np.testing.assert_array_equal(segments[key], whole[key])
 
 
+def test_every_other_pixel_is_read_from_what_holds_it(both, monkeypatch) -> None:
+    segments, stored = both
+    read = []
+    plane = TiffSegments._plane
+    monkeypatch.setattr(
+        TiffSegments, "_plane", lambda self, *a: read.append(a[1:]) or plane(self, *a)
+    )
+    key = (slice(95, 63, -2), slice(100, 40, -3))
+    key = (slice(None), *key) if segments.shape == STACK.shape else key
+    np.testing.assert_array_equal(segments[key], np.asarray(stored[...])[key])
+    assert set(read) == {((65, 96), (43, 101))}
+
+
 def test_tiles_never_written_are_background(tmp_path: Path) -> None:
     path = tmp_path / "sparse.tif"
     tiles = (np.full((64, 64), 7, np.uint16) if i % 3 != 1 else None for i in range(12))

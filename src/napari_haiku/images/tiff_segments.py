@@ -57,18 +57,21 @@ class TiffSegments:
         keys = list(key) if isinstance(key, tuple) else [key]
         keys += [slice(None)] * (len(self.shape) - len(keys))
         at = 1 if self._stacked else 0
-        rows, columns = (_run(keys[at + i], self.shape[at + i]) for i in (0, 1))
-        if rows is None or columns is None:
-            # Steps and lists: read everything and pick.
-            pixels: NDArray[Any] = self[(slice(None),) * len(self.shape)][tuple(keys)]
-            return pixels
+        (rows, pick_rows), (columns, pick_columns) = (
+            _run(keys[at + i], self.shape[at + i]) for i in (0, 1)
+        )
         if not self._stacked:
             pixels = self._plane(self._pages[0], rows, columns)
-            return pixels[(slice(None), slice(None), *keys[2:])]
+            picked: NDArray[Any] = pixels[pick_rows, pick_columns, *keys[2:]]
+            return picked
         chosen = np.arange(self.shape[0])[keys[0]]
-        planes = [self._plane(self._pages[i], rows, columns) for i in np.atleast_1d(chosen)]
+        planes = [
+            self._plane(self._pages[i], rows, columns)[pick_rows, pick_columns]
+            for i in np.atleast_1d(chosen)
+        ]
         if not planes:
-            return np.empty((0, rows[1] - rows[0], columns[1] - columns[0]), self.dtype)
+            empty = np.empty((0, rows[1] - rows[0], columns[1] - columns[0]), self.dtype)
+            return empty[:, pick_rows, pick_columns]
         return np.stack(planes) if chosen.ndim else planes[0]
 
     def _plane(self, page: Any, rows: tuple[int, int], columns: tuple[int, int]) -> NDArray[Any]:
@@ -115,9 +118,12 @@ def _within(span: tuple[int, int], start: int, length: int) -> slice:
     return slice(max(start, span[0]) - span[0], min(start + length, span[1]) - span[0])
 
 
-def _run(key: Any, size: int) -> tuple[int, int] | None:
-    """Return (start, stop) of a slice without steps; None for any other key."""
-    if not isinstance(key, slice):
-        return None
-    start, stop, step = key.indices(size)
-    return (start, max(start, stop)) if step == 1 else None
+def _run(key: Any, size: int) -> tuple[tuple[int, int], Any]:
+    """Return the run of rows or columns that holds what a key selects, and the key within it."""
+    chosen = np.arange(size)[key]
+    if chosen.size == 0:
+        return (0, 0), slice(0)
+    first, last = int(chosen.min()), int(chosen.max())
+    if isinstance(key, slice):
+        return (first, last + 1), slice(None, None, key.step)
+    return (first, last + 1), chosen - first
