@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import napari
 import numpy as np
 import pytest
 
-from napari_haiku.viewer.layers.layer_slots import layer_in_slot
+from napari_haiku.viewer.layers.layer_slots import SLOT, layer_in_slot
 from napari_haiku.viewer.workspace import workspace_of
 from napari_haiku.widgets.frame import jobs
 from napari_haiku.widgets.journey import JourneyPlan, walk
@@ -43,7 +44,29 @@ def placed(layer, step, first_centre):
     )
 
 
-def test_the_whole_loop(make_napari_viewer, slide, tmp_path):
+def visible(viewer):
+    """What of the plugin is on the canvas, in one view or two."""
+    shown = (layer.metadata.get(SLOT) for layer in viewer.layers if layer.visible)
+    return {"beside" if slot.startswith("beside") else slot for slot in shown if slot is not None}
+
+
+@pytest.fixture
+def pictured(monkeypatch):
+    """What every picture that is taken shows."""
+    seen = []
+    take = napari.Viewer.screenshot
+
+    def noted(viewer, *args, **kwargs):
+        seen.append(visible(viewer))
+        return take(viewer, *args, **kwargs)
+
+    monkeypatch.setattr(napari.Viewer, "screenshot", noted)
+    return seen
+
+
+def test_the_whole_loop_and_once_more_where_it_was_walked(
+    make_napari_viewer, slide, tmp_path, pictured
+):
     viewer = make_napari_viewer(show=True)
     pictures = walk(viewer, plan_for(slide), tmp_path / "pictures")
     assert [picture.stat().st_size > 20_000 for picture in pictures] == [True] * 5
@@ -84,6 +107,17 @@ def test_the_whole_loop(make_napari_viewer, slide, tmp_path):
     low, high = shift.contrast_limits
     assert low == -high
     assert np.nanmean(shift.data) > 0
+
+    # The session comes back, and the same steps show the same of it.
+    found = workspace.biomarkers.values
+    viewer.close()
+    again = make_napari_viewer(show=True)
+    walk(again, plan_for(slide), tmp_path / "again")
+    assert pictured[6:] == pictured[1:5]
+    workspace = workspace_of(again)
+    np.testing.assert_array_equal(workspace.biomarkers.values, found)
+    np.testing.assert_array_equal(layer_in_slot(again, "niches").data, labels)
+    assert workspace.counterfactual.edit.after == {"stage": "IV"}
 
 
 def test_a_one_patient_atlas_refuses_the_edit_and_says_so(make_napari_viewer, slide, tmp_path):

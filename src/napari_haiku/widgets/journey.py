@@ -25,6 +25,7 @@ from napari_haiku.widgets.frame.navigation import (
     SIMILAR,
     WORKBENCH,
 )
+from napari_haiku.widgets.frame.session_keeper import keeper_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,8 +204,12 @@ class _Journey:
                 raise HaikuError(dock.strip.text)
             dock.primary.click()
             wait_for_answer(dock, lambda: self._workspace.encoding is not None, "main")
-        dock.atlases.open(plan.atlas, within_patient_um=plan.within_patient_um)
-        wait_for_answer(dock, lambda: self._workspace.atlas is not None, "atlas")
+        # What an earlier visit left here comes back by itself, its atlas too.
+        self._rest()
+        if not self._has_atlas():
+            dock.atlases.open(plan.atlas, within_patient_um=plan.within_patient_um)
+            wait_for_answer(dock, self._has_atlas, "atlas")
+            self._rest()
         show_all(self._viewer)
 
     def similar(self) -> None:
@@ -212,12 +217,16 @@ class _Journey:
         self._dock(ENCODE).primary.click()
         dock: Any = self._dock(SIMILAR)
         process_events(_DRAWING_S)
+        met: list[int | None] = []
         missed: list[float] = []
-        self._workspace.events.glass.connect(missed.append)
+        events = self._workspace.events
+        events.selection.connect(met.append)
+        events.glass.connect(missed.append)
         x, y = self._place()
         click_tissue(self._viewer, dock, x, y)
-        wait_until(lambda: self._workspace.selection is not None or bool(missed), dock.title)
-        self._workspace.events.glass.disconnect(missed.append)
+        wait_until(lambda: bool(met or missed), dock.title)
+        events.selection.disconnect(met.append)
+        events.glass.disconnect(missed.append)
         if missed:
             raise HaikuError(
                 f"There is no tissue at {x:.0f}, {y:.0f} um, the nearest lies {missed[0]:.0f} um "
@@ -230,7 +239,8 @@ class _Journey:
         self._dock(SIMILAR).primary.click()
         dock: Any = self._dock(BIOMARKERS)
         dock.region_um = self._plan.region_um
-        dock.primary.click()
+        if not dock.fresh:
+            dock.primary.click()
         self._settled(dock)
         if self._workspace.biomarkers is not None:
             dock.show_marker(self._plan.marker)
@@ -241,11 +251,12 @@ class _Journey:
         """Group the patches."""
         self._go_on(self._dock(BIOMARKERS), NICHES)
         dock: Any = self._dock(NICHES)
-        dock.set_clusters(self._plan.clusters)
-        self._settled(dock)
         if self._workspace.niches is None:
+            dock.set_clusters(self._plan.clusters)
             dock.primary.click()
             self._settled(dock)
+        # Niches of an earlier visit stay as they are, corrected by hand perhaps.
+        dock.show_niches()
         process_events(_DRAWING_S)
         show_all(self._viewer)
 
@@ -258,13 +269,36 @@ class _Journey:
         for field, value in self._plan.edits.items():
             dock.set_field(field, value)
         self._settled(dock)
-        if self._workspace.counterfactual is None:
+        if dock.fresh_maps is None:
             dock.primary.click()
             self._settled(dock)
+        else:
+            dock.show_again()
         process_events(_DRAWING_S)
         if self._workspace.counterfactual is not None:
             # The answer rather than the form: that is what the picture is for.
             dock.bring_into_view(dock.gauge)
+
+    def _has_atlas(self) -> bool:
+        workspace, plan = self._workspace, self._plan
+        return (
+            workspace.atlas is not None
+            and workspace.atlas.path.resolve() == plan.atlas.resolve()
+            and workspace.within_patient_um == plan.within_patient_um
+        )
+
+    def _rest(self) -> None:
+        """Wait until no dock works and nothing is on its way back."""
+        keeper = keeper_of(self._viewer)
+
+        def calm() -> bool:
+            docks = self._bench.docks.values()
+            return not any(dock.is_running() for dock in docks) and not (
+                keeper is not None and keeper.under_way
+            )
+
+        process_events(0.05)
+        wait_until(calm, "The workbench")
 
     def _place(self) -> tuple[float, float]:
         encoding = self._workspace.encoding

@@ -119,3 +119,13 @@ def test_the_ring_goes_with_its_slide(viewer):
     workspace_of(viewer).open_encoding(None)
     assert not layer_in_slot(viewer, "query").visible
     leave()
+
+
+def test_a_click_on_the_patch_selected_already_asks_again(viewer):
+    leave = follow_clicks(viewer)
+    told = []
+    workspace_of(viewer).events.selection.connect(told.append)
+    press(viewer, 150.0, 250.0)
+    press(viewer, 150.0, 250.0)
+    assert told == [workspace_of(viewer).selection] * 2
+    leave()

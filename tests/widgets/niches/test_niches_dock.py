@@ -343,3 +343,12 @@ def test_a_mask_is_made_of_the_niches_selected(grouped, viewer, workspace):
     np.testing.assert_array_equal(
         layer.data[grid.rows, grid.cols] == 1, workspace.niches.labels[0] == 2
     )
+
+
+def test_clicking_a_selected_niche_brings_the_niches_back(grouped, qtbot, viewer):
+    grouped.select_niche(1)
+    layer_in_slot(viewer, "niches").visible = False
+    middle = grouped.table.visualItemRect(grouped.table.item(0, 1)).center()
+    qtbot.mouseClick(grouped.table.viewport(), Qt.MouseButton.LeftButton, pos=middle)
+    assert grouped.table.selected_niches == (1,)
+    assert layer_in_slot(viewer, "niches").visible

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from napari_haiku.viewer.biomarkers.map_layers import DIFFERENCE, MARKER_SLOTS, MEASURED, PREDICTED
 from napari_haiku.viewer.layers.blending import BLEND_SLOTS, MOST_BLENDED, blend_layers
 from napari_haiku.viewer.layers.captions import caption
-from napari_haiku.viewer.layers.layer_slots import drop_layer
+from napari_haiku.viewer.layers.layer_slots import SLOT, drop_layer
 from napari_haiku.viewer.layers.map_layer import show_map
-from napari_haiku.viewer.layers.one_map import show_only
+from napari_haiku.viewer.layers.one_map import MAP_SLOTS, show_only
 from napari_haiku.viewer.layers.several import drop_several, show_several
 from napari_haiku.viewer.layers.side_by_side import MOST_VIEWS, side_by_side_of
+from napari_haiku.viewer.layers.stacking import SEVERAL_SLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,13 @@ class MarkerView:
 
     def __init__(self, viewer: napari.Viewer) -> None:
         self._viewer = viewer
+
+    @property
+    def in_view(self) -> bool:
+        """Whether maps of markers, and no other question's, are what the canvas shows."""
+        own = {*MARKER_SLOTS, *BLEND_SLOTS, *SEVERAL_SLOTS}
+        shown = {layer.metadata.get(SLOT) for layer in self._viewer.layers if layer.visible}
+        return bool(shown & own) and not shown & (MAP_SLOTS - own)
 
     def show(self, maps: MarkerMaps, marker: str, settings: MapSettings) -> None:
         """Show one marker as the settings say, and nothing else."""

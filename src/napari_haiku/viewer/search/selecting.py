@@ -110,6 +110,8 @@ def follow_clicks(viewer: napari.Viewer) -> Callable[[], None]:
 def select_at(workspace: Workspace, *, x_um: float, y_um: float) -> int | None:
     """Select the patch at a position; on glass, emit ``events.glass`` with the distance.
 
+    The patch that is selected already is told again: a click always answers.
+
     Returns
     -------
     int or None
@@ -121,6 +123,8 @@ def select_at(workspace: Workspace, *, x_um: float, y_um: float) -> int | None:
     index, distance = patch_at(encoding.grid, x_um, y_um)
     if index is None:
         workspace.events.glass.emit(distance)
+    elif index == workspace.selection:
+        workspace.events.selection.emit(index)
     else:
         workspace.selection = index
     return index

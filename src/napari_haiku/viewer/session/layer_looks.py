@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from napari_haiku.viewer.layers.layer_slots import SLOT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     import napari
     from napari.layers import Layer
 
@@ -20,6 +18,7 @@ class LayerLooks:
 
     def __init__(self) -> None:
         self._kept: State = {}
+        self._seen_before: State = {}
 
     def state(self, viewer: napari.Viewer) -> State:
         """Describe every layer of the plugin."""
@@ -34,13 +33,21 @@ class LayerLooks:
 
     def restore(self, viewer: napari.Viewer, state: State) -> None:
         """Let layers look as they did, now or when they come."""
-        self._kept = dict(state)
+        self._kept, self._seen_before = dict(state), dict(state)
         for layer in viewer.layers:
             self.dress(layer)
 
-    def dress(self, layer: Layer, only: Collection[str] = ("visible", "opacity")) -> None:
+    def settle(self, viewer: napari.Viewer) -> None:
+        """Show what was shown, now that every map is back; from here on the user decides."""
+        for layer in viewer.layers:
+            seen = self._seen_before.get(str(layer.metadata.get(SLOT)), {}).get("visible")
+            if seen is not None and layer.visible != seen:
+                layer.visible = seen
+        self._seen_before = {}
+
+    def dress(self, layer: Layer) -> None:
         """Let a layer look as it did."""
         look = self._kept.get(str(layer.metadata.get(SLOT)), {})
-        for name in only:
+        for name in ("visible", "opacity"):
             if name in look and getattr(layer, name) != look[name]:
                 setattr(layer, name, look[name])

@@ -80,11 +80,14 @@ class BiomarkerTable(QWidget):
     -------
     marker_chosen : (marker)
         The current marker changed.
+    marker_clicked : (marker)
+        A row was clicked, perhaps that of the current marker.
     ticks_changed : ()
         Another set of markers is ticked.
     """
 
     marker_chosen = Signal(str)
+    marker_clicked = Signal(str)
     ticks_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -219,6 +222,7 @@ class BiomarkerTable(QWidget):
             )
         table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         table.currentCellChanged.connect(lambda row, *_: self._on_row(row))
+        table.cellClicked.connect(self._on_click)
         table.itemChanged.connect(self._on_item)
         return table
 
@@ -275,6 +279,9 @@ class BiomarkerTable(QWidget):
     def _on_row(self, row: int) -> None:
         if row >= 0:
             self.set_current(self._marker_at(row))
+
+    def _on_click(self, row: int, _column: int) -> None:
+        self.marker_clicked.emit(self._marker_at(row))
 
     def _on_item(self, item: QTableWidgetItem) -> None:
         if item.column() == MARKER:

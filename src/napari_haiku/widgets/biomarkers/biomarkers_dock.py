@@ -25,6 +25,7 @@ from napari_haiku.widgets.biomarkers.predicting import (
     export_maps,
     predict_maps,
     rows_of,
+    seen_words,
 )
 from napari_haiku.widgets.frame.atlas_opening import free_name
 from napari_haiku.widgets.frame.dock import HaikuDock
@@ -71,7 +72,9 @@ class BiomarkersDock(HaikuDock):
         self._stale = False
         self._intervals = IntervalCheck(self, self._on_intervals)
         self.region_um: tuple[float, float, float, float] | None = None
-        self._heading("Markers", "r with measured")
+        beside = self.note("r with measured")
+        beside.setWordWrap(False)
+        self.heading("Markers", beside)
         self.table = BiomarkerTable()
         self.body.addWidget(self.table)
         self.arrange = Segments(
@@ -109,7 +112,8 @@ class BiomarkersDock(HaikuDock):
         )
         self.run_button = self.primary
         self.table.marker_chosen.connect(self._on_marker)
-        self.table.ticks_changed.connect(self._on_ticks)
+        self.table.marker_clicked.connect(self._on_clicked)
+        self.table.ticks_changed.connect(self._draw)
         self.arrange.chosen.connect(lambda _how: self._draw())
         self.settings.changed.connect(self._draw)
         self.follow(self.workspace.events.biomarkers, self._on_result)
@@ -123,6 +127,7 @@ class BiomarkersDock(HaikuDock):
     def show_marker(self, marker: str) -> None:
         """Choose a marker as if its row had been clicked."""
         self.table.set_current(marker)
+        self._on_clicked(marker)
 
     def set_show(self, show: Show) -> None:
         """Choose which maps to show as if the button had been pressed."""
@@ -158,9 +163,14 @@ class BiomarkersDock(HaikuDock):
             "Predicting",
         )
 
+    @property
+    def fresh(self) -> bool:
+        """Whether there is a result, and of the settings as they are."""
+        return self._maps is not None and not self._stale
+
     def press_primary(self) -> None:
         """Predict, or go on to the niches once the prediction is there."""
-        if self._maps is not None and not self._stale:
+        if self.fresh:
             self.go_to(NICHES)
         else:
             self.predict()
@@ -278,7 +288,7 @@ class BiomarkersDock(HaikuDock):
         share = maps.outside_share
         texts = {
             "same patient": maps.result.label,
-            "seen": self._seen_notice(encoding, maps.result),
+            "seen": seen_words(self.workspace.model, encoding, maps.result),
             "outside": f"{share:.0%} of the tissue is unlike anything in the atlas; it is hatched "
             "and has no value."
             if share > 0
@@ -287,15 +297,6 @@ class BiomarkersDock(HaikuDock):
         for key, text in texts.items():
             self.notes[key].setText(text)
             self.notes[key].setVisible(bool(text))
-
-    def _seen_notice(self, encoding: Encoding, result: BiomarkerResult) -> str:
-        from napari_haiku.model.seen_images import seen_in_training, seen_notice
-
-        model = self.workspace.model
-        if model is None or model.fingerprint != encoding.model_fingerprint:
-            return ""
-        fingerprints = encoding.image_fingerprints.values()
-        return seen_notice(seen_in_training(model.card, fingerprints, result.centres_um))
 
     # -- drawing ---
 
@@ -308,8 +309,10 @@ class BiomarkersDock(HaikuDock):
         self.strip.clear("not measured")
         self._draw()
 
-    def _on_ticks(self) -> None:
-        self._draw()
+    def _on_clicked(self, marker: str) -> None:
+        # Chosen before, but perhaps another question's map was looked at since.
+        if marker == self.table.current and not self._view.in_view:
+            self._draw()
 
     def _draw(self) -> None:
         maps, marker = self._maps, self.table.current
@@ -374,7 +377,7 @@ class BiomarkersDock(HaikuDock):
 
     def _refresh_primary(self) -> None:
         ready = self.missing() is None
-        done = self._maps is not None and not self._stale
+        done = self.fresh
         self.set_primary(
             _NEXT if done else _PREDICT,
             enabled=ready,
@@ -392,8 +395,3 @@ class BiomarkersDock(HaikuDock):
         if self.region_um is None:
             return None
         return rows_inside(encoding.centres_um, self.region_um)
-
-    def _heading(self, text: str, beside: str) -> None:
-        label = self.note(beside)
-        label.setWordWrap(False)
-        self.heading(text, label)

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from napari_haiku.analysis.biomarkers.biomarkers import BiomarkerRequest
+    from napari_haiku.analysis.biomarkers.biomarkers import BiomarkerRequest, BiomarkerResult
     from napari_haiku.analysis.niches.niches import NicheResult
     from napari_haiku.atlas.store import Atlas
     from napari_haiku.encoding.store import Encoding
     from napari_haiku.jobs import Job
+    from napari_haiku.model.base import TissueModel
 
 
 def predict_maps(
@@ -42,6 +43,16 @@ def agreement_by_niche(maps: MarkerMaps, niches: NicheResult | None) -> pd.DataF
     if len(own.labels) != len(maps.grid.rows):
         return result.agreement()
     return result.agreement(own.labels[result.rows], own.names)
+
+
+def seen_words(model: TissueModel | None, encoding: Encoding, result: BiomarkerResult) -> str:
+    """Say that the model was trained on this tissue; "" where it was not."""
+    from napari_haiku.model.seen_images import seen_in_training, seen_notice
+
+    if model is None or model.fingerprint != encoding.model_fingerprint:
+        return ""
+    fingerprints = encoding.image_fingerprints.values()
+    return seen_notice(seen_in_training(model.card, fingerprints, result.centres_um))
 
 
 def rows_of(maps: MarkerMaps) -> list[MarkerRow]:

@@ -169,6 +169,11 @@ class SessionKeeper(QObject):
         workspace.open_encoding(encoding)
         workspace.record = {}
 
+    @property
+    def under_way(self) -> bool:
+        """Whether something is still being read, written or brought back."""
+        return self._thread.unanswered > 0 or self._settled.isActive()
+
     def wait(self) -> None:
         """Wait until everything handed over is on disk."""
         self._thread.wait()
@@ -346,8 +351,7 @@ class SessionKeeper(QObject):
         if self._workspace.busy is not None:
             self._settled.start()
             return
-        for layer in self._viewer.layers:
-            self._looks.dress(layer, ("visible",))
+        self._looks.settle(self._viewer)
 
     def _timer(self, milliseconds: int, slot: Callable[[], None]) -> QTimer:
         timer = QTimer(self)

@@ -29,7 +29,9 @@ class SessionThread(QObject):
     def __init__(self, take: Callable[..., object], parent: QObject) -> None:
         super().__init__(parent)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="haiku-session")
-        self.answered.connect(take, Qt.ConnectionType.QueuedConnection)
+        self._take = take
+        self.unanswered = 0
+        self.answered.connect(self._hand_over, Qt.ConnectionType.QueuedConnection)
 
     def submit(
         self,
@@ -46,7 +48,12 @@ class SessionThread(QObject):
                 answer = error
             self.answered.emit(store, answer, then)
 
+        self.unanswered += 1
         self._pool.submit(run)
+
+    def _hand_over(self, store: SessionStore, answer: object, then: object) -> None:
+        self.unanswered -= 1
+        self._take(store, answer, then)
 
     def do(self, work: Callable[[], object]) -> None:
         """Have work done whose answer nobody waits for."""

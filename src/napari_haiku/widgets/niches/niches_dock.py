@@ -103,6 +103,7 @@ class NichesDock(HaikuDock):
         self.settings.clusters_changed.connect(self._on_clusters)
         self.settings.changed.connect(self._on_settings)
         self.table.selected.connect(self._on_selected)
+        self.table.cellClicked.connect(lambda _row, _column: self.show_niches())
         self.correcting.confirmed_as_it_is.connect(self._show_rows)
         self.map_section.chosen.connect(self._on_chosen)
         self.map_section.patch_chosen.connect(self._on_patch)
@@ -129,6 +130,11 @@ class NichesDock(HaikuDock):
     def select_niche(self, niche: int | None) -> None:
         """Light one niche up, or none."""
         self.table.select(() if niche is None else (niche,))
+
+    def show_niches(self) -> None:
+        """Bring the niches back to the canvas if another map was looked at."""
+        if self._pictures is not None and not niches_in_view(self.viewer):
+            bring_back_niches(self.viewer)
 
     def make_niche(self, patches: NDArray[np.bool_]) -> None:
         """Make a niche of some patches."""
@@ -264,7 +270,7 @@ class NichesDock(HaikuDock):
         elif self.correcting.undescribed and self._drawn is not None:
             # Painted: the layer holds it already, with its undo steps.
             if self._pictures is not None:
-                light_up(self.viewer, _with_labels(self._pictures, own), ())
+                light_up(self.viewer, replace(self._pictures, labels=own), ())
             name_niches(self.viewer, result.names)
         else:
             if self._pictures is None or self._pictures.labels is not own:
@@ -273,7 +279,7 @@ class NichesDock(HaikuDock):
             self.correcting.drawn(encoding, result)
         self._drawn = own
         if self._pictures is not None:
-            self._pictures = _with_labels(self._pictures, own)
+            self._pictures = replace(self._pictures, labels=own)
 
     def _forget(self) -> None:
         self._pictures = self._drawn = None
@@ -328,8 +334,8 @@ class NichesDock(HaikuDock):
         if self._pictures is None or result is None:
             return
         self.tools.offer(niches, len(result.niches))
-        if niches and not niches_in_view(self.viewer):
-            bring_back_niches(self.viewer)
+        if niches:
+            self.show_niches()
         light_up(self.viewer, self._pictures, niches)
         remove_spotlight(self.viewer)
         self.map_section.light(np.isin(result.labels[0], niches) if niches else None)
@@ -389,7 +395,3 @@ class NichesDock(HaikuDock):
             else "Group the patches. (Ctrl+Enter)",
         )
         self.export_button.setEnabled(self.workspace.niches is not None)
-
-
-def _with_labels(pictures: NichePictures, labels: NDArray[np.int64]) -> NichePictures:
-    return replace(pictures, labels=labels)
