@@ -15,6 +15,7 @@ from napari_haiku.analysis.counterfactual.counterfactual import (
     CounterfactualRequest,
     run_counterfactual,
 )
+from napari_haiku.analysis.niches.niche_request import CLUSTERS
 from napari_haiku.analysis.niches.niches import find_niches
 from napari_haiku.analysis.statistics.correlation import pearson_columns
 from napari_haiku.atlas.query import compose_query
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from napari_haiku.encoding.store import Encoding
     from napari_haiku.model.base import TissueModel
 
-CLUSTERS = 4
 HITS = 10
 LEAST_FOR_R = 10
 # Shown first where they are measured: they draw the tumour's outline.

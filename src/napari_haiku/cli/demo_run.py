@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_haiku.cli.demo_analysis import CLUSTERS, Answers, Subject, answer
+from napari_haiku.analysis.niches.niche_request import CLUSTERS
+from napari_haiku.cli.demo_analysis import Answers, Subject, answer
 from napari_haiku.cli.demo_edit import choose_edit
 from napari_haiku.cli.demo_plan import DemoPlan
 from napari_haiku.cli.demo_screen import choose_screen, walked

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from napari_haiku.analysis.niches.niche_request import CLUSTERS, METHOD, SMOOTH, NicheRequest
 from napari_haiku.cli.opening import is_atlas, opened_atlas, opened_encoding
 from napari_haiku.cli.options import DebugFlag, JsonFlag, OutputOption, SeedOption
 from napari_haiku.cli.reporting import reporting
@@ -40,20 +41,25 @@ def niches(
             "of the tissue.",
             metavar="N|auto",
         ),
-    ] = "4",
+    ] = str(CLUSTERS),
     modality: Annotated[
-        Literal["he", "mif", "both"], typer.Option("--modality", help="What makes patches alike.")
-    ] = "he",
+        Literal["he", "mif", "both"] | None,
+        typer.Option(
+            "--modality",
+            help="What makes patches alike; by default everything that all slides have.",
+        ),
+    ] = None,
     method: Annotated[
         Literal["kmeans", "gaussian", "leiden"],
         typer.Option("--method", help="How to group; leiden finds the number by itself."),
-    ] = "kmeans",
+    ] = METHOD,
     resolution: Annotated[
         float, typer.Option("--resolution", help="Of leiden: larger gives more niches.")
     ] = 1.0,
     smooth: Annotated[
-        bool, typer.Option("--smooth", help="Let each patch listen to its neighbours.")
-    ] = False,
+        bool,
+        typer.Option("--smooth/--no-smooth", help="Let each patch listen to its eight neighbours."),
+    ] = SMOOTH,
     permutations: Annotated[
         int,
         typer.Option(
@@ -70,22 +76,33 @@ def niches(
     wanted = _number(clusters)
     with reporting(as_json, debug) as report:
         from napari_haiku.analysis.niches.neighbourhood import niche_neighbourhood
-        from napari_haiku.analysis.niches.niche_request import NicheRequest
-        from napari_haiku.analysis.niches.niche_slides import atlas_slides, encoding_slides
+        from napari_haiku.analysis.niches.niche_request import usual_modality
+        from napari_haiku.analysis.niches.niche_slides import (
+            atlas_modalities,
+            atlas_slides,
+            encoding_slides,
+        )
         from napari_haiku.analysis.niches.niches import group_slides
 
+        from_atlas = len(sources) == 1 and is_atlas(sources[0])
+        atlas = opened_atlas(sources[0]) if from_atlas else None
+        encodings = [] if from_atlas else [opened_encoding(source) for source in sources]
+        grouped_by = modality or usual_modality(
+            [atlas_modalities(atlas)] if atlas is not None else [e.modalities for e in encodings]
+        )
         request = NicheRequest(
             clusters=wanted,
-            modality=modality,
+            modality=grouped_by,
             seed=seed,
             smooth=smooth,
             method=method,
             resolution=resolution,
         )
-        if len(sources) == 1 and is_atlas(sources[0]):
-            slides = atlas_slides(opened_atlas(sources[0]), modality)
-        else:
-            slides = encoding_slides([opened_encoding(source) for source in sources], modality)
+        slides = (
+            atlas_slides(atlas, grouped_by)
+            if atlas is not None
+            else encoding_slides(encodings, grouped_by)
+        )
         found = report.run(group_slides(slides, request))
         found.save(output)
         touching = None
@@ -99,7 +116,8 @@ def niches(
                 "sizes": found.sizes,
                 "patches": sum(found.sizes.values()),
                 "slides": len(found.slides),
-                "modality": modality,
+                "modality": grouped_by,
+                "smooth": smooth,
                 "method": method,
                 "stability": None if found.number is None else found.number.to_json(),
                 "neighbourhood": touching is not None,

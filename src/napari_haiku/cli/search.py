@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from napari_haiku.atlas.question_defaults import USUAL_HITS
 from napari_haiku.cli.opening import loaded_model, opened_atlas, opened_encoding
 from napari_haiku.cli.options import (
     AtlasArgument,
@@ -72,9 +73,12 @@ def search(
         ),
     ] = None,
     target: Annotated[
-        Literal["mif", "he", "text"], typer.Option("--target", help="What is searched.")
-    ] = "mif",
-    k: NeighboursOption = 50,
+        Literal["he", "mif", "text"] | None,
+        typer.Option(
+            "--target", help="What the hits are: by default H&E patches, mIF where there are none."
+        ),
+    ] = None,
+    k: NeighboursOption = USUAL_HITS,
     where: WhereOption = None,
     exclude_patient: Annotated[
         str | None, typer.Option("--exclude-patient", help="Leave this patient out.", metavar="ID")
@@ -93,6 +97,7 @@ def search(
     place = parse_numbers(at, 2, "--at", "1200,850") if at is not None else None
     with reporting(as_json, debug) as report:
         from napari_haiku.atlas.merging import best_of_set
+        from napari_haiku.atlas.question_defaults import usual_target
         from napari_haiku.atlas.scored_search import search_parts
         from napari_haiku.atlas.selection import where_rows
         from napari_haiku.cli import search_question as ask
@@ -103,7 +108,8 @@ def search(
             return loaded_model(report, model, device)
 
         opened = opened_atlas(atlas)
-        opened.require_modality(target)
+        sought = target or usual_target(opened.modalities)
+        opened.require_modality(sought)
         if where is not None:
             where_rows(opened, where)
         if encoding is not None:
@@ -136,7 +142,7 @@ def search(
             scorer=chosen,
             weights=shares,
             model_card=ask.card_for(chosen, opened, load),
-            target=target,
+            target=sought,
             k=k,
             where=where,
             exclude=ask.without_patient(question.exclude, exclude_patient),
@@ -165,7 +171,7 @@ def search(
         report.result(
             {
                 "hits": found,
-                "target": target,
+                "target": sought,
                 "patches_asked": question.patches,
                 "label": label,
                 "method": hits.method,

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_haiku.analysis.biomarkers.marker_scale import marker_scale
 from napari_haiku.analysis.counterfactual.contrast import Contrast, choose_groups, contrast_patients
-from napari_haiku.analysis.counterfactual.irrelevant_text import fields_without_meaning
+from napari_haiku.analysis.counterfactual.idle_fields import fields_without_meaning
 from napari_haiku.analysis.counterfactual.result_tables import write_parquet
 from napari_haiku.analysis.retrieval.text_heads import enough_heads
 from napari_haiku.analysis.statistics.multiple_testing import benjamini_hochberg

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_haiku.analysis.counterfactual.irrelevant_text import fields_without_meaning
+from napari_haiku.analysis.counterfactual.idle_fields import fields_without_meaning
 from napari_haiku.analysis.counterfactual.record_fields import as_number, patient_records
 from napari_haiku.clinical import caption, public_record
 from napari_haiku.errors import HaikuError

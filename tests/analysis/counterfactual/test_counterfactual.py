@@ -247,7 +247,7 @@ def test_a_marker_measured_nowhere_is_not_estimable(tmp_path, query, bands, enco
 
 def test_niches_are_found_when_none_are_given(query, atlas):
     result = ask(query, atlas, {"stage": "IV"}, resamples=0, placebo=False)
-    expected = run_job(find_niches([query], clusters=4))
+    expected = run_job(find_niches([query], clusters=4, modality="he", smooth=False))
     np.testing.assert_array_equal(result.niches.labels, expected.labels[0])
     assert set(result.shifts["niche_name"]) == set(expected.names.values())
     given = ask(query, atlas, {"stage": "IV"}, expected, resamples=0, placebo=False)

@@ -3,7 +3,8 @@
 import numpy as np
 from toy_cohort import DIM, PLACEBO_FIELDS, ToyModel, ask, text_vector
 
-from napari_haiku.analysis.counterfactual.irrelevant_text import WEAK, fields_without_meaning
+from napari_haiku.analysis.counterfactual.idle_fields import fields_without_meaning
+from napari_haiku.analysis.counterfactual.irrelevant_text import WEAK
 from napari_haiku.analysis.counterfactual.wording import NEUTRAL_WORDS, wording_placebos, wordings
 from napari_haiku.clinical import CAPTION_TEMPLATES, caption
 

@@ -38,7 +38,11 @@ def islands(n=240, groups=3, seed=0, spread=0.3, dim=16):
 
 
 def grouped(slides, **options):
-    return run_job(group_slides(slides, NicheRequest(**({"clusters": 3} | options))))
+    return run_job(
+        group_slides(
+            slides, NicheRequest(**({"clusters": 3, "modality": "he", "smooth": False} | options))
+        )
+    )
 
 
 @pytest.mark.parametrize("method", ["kmeans", "gaussian", "leiden"])

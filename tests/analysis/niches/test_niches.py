@@ -13,7 +13,9 @@ from napari_haiku.jobs import Progress, run_job
 
 
 def niches_of(*encodings, **options):
-    return run_job(find_niches(encodings, **({"clusters": 3} | options)))
+    return run_job(
+        find_niches(encodings, **({"clusters": 3, "modality": "he", "smooth": False} | options))
+    )
 
 
 def bands(encoding):

@@ -5,6 +5,7 @@ from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication, QLineEdit
 
+from napari_haiku.analysis.niches.niche_request import NicheRequest, usual_modality
 from napari_haiku.viewer.layers.layer_slots import layer_in_slot
 from napari_haiku.viewer.niches.niche_layers import EDGES, NICHES, NUMBERS
 from napari_haiku.viewer.niches.spotlight import SPOTLIGHT
@@ -28,6 +29,15 @@ def test_the_slides_modalities_are_offered(dock):
     assert offered == ["H&E", "mIF", "H&E and mIF"]
     assert dock.settings.group_by.currentText() == "H&E and mIF"
     assert dock.primary.text() == "Find niches"
+
+
+def test_the_dock_asks_what_the_command_line_asks(dock, workspace):
+    usual = NicheRequest(modality=usual_modality([workspace.encoding.modalities]))
+    settings = dock.settings
+    assert settings.clusters.value() == usual.clusters
+    assert settings.modality == usual.modality
+    assert settings.smooth.isChecked() == usual.smooth
+    assert settings.chosen_method == usual.method
 
 
 def test_niches_need_no_atlas(open_dock, workspace, press):

@@ -19,7 +19,7 @@ from napari_haiku.analysis.cohort.cohort_request import (
 )
 from napari_haiku.analysis.cohort.cohort_result import CohortCounterfactualResult, cohort_table
 from napari_haiku.analysis.cohort.cohort_tests import agreement, group_shifts
-from napari_haiku.analysis.counterfactual.irrelevant_text import fields_without_meaning
+from napari_haiku.analysis.counterfactual.idle_fields import fields_without_meaning
 from napari_haiku.analysis.counterfactual.record_fields import patient_records, same_value
 from napari_haiku.analysis.retrieval.public_filter import public_filter
 from napari_haiku.analysis.retrieval.query_weights import choose_weights

@@ -228,7 +228,9 @@ def _niches_of(
     if niches is None and encoding.n_patches < _LEAST_FOR_NICHES:
         return NicheLabels(np.ones(len(rows), np.int64), {1: "All tissue"})
     if niches is None:
-        niches = yield from find_niches([encoding], clusters=_NICHES, seed=seed)
+        niches = yield from find_niches(
+            [encoding], clusters=_NICHES, modality="he", smooth=False, seed=seed
+        )
     given = niches.of(0) if isinstance(niches, NicheResult) else niches
     if len(given.labels) != encoding.n_patches:
         raise HaikuError(

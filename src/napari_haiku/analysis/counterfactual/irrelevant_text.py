@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -112,13 +112,6 @@ def placebo_levels(inputs: ShiftInputs) -> dict[str, list[str]]:
         if twin not in levels and twin in atlas.fields:
             levels[str(twin)] = list(atlas.values_of(twin))
     return {field: values for field, values in levels.items() if not _is_scale(values)}
-
-
-def fields_without_meaning(card: Mapping[str, Any]) -> tuple[str, ...]:
-    """Fields that the model's card says to mean nothing, twins among them."""
-    return tuple(
-        dict.fromkeys((*(card.get("placebo_fields") or ()), *(card.get("twin_fields") or ())))
-    )
 
 
 def placebo_plan(inputs: ShiftInputs, fields: Mapping[str, Sequence[str]]) -> PlaceboPlan:

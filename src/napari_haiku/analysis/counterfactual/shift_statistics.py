@@ -9,10 +9,10 @@ import numpy as np
 
 from napari_haiku.analysis.biomarkers.readout import niche_means
 from napari_haiku.analysis.counterfactual.contrast import Contrast, choose_groups, contrast_patients
+from napari_haiku.analysis.counterfactual.idle_fields import fields_without_meaning
 from napari_haiku.analysis.counterfactual.irrelevant_text import (
     TextComparison,
     compare_with_irrelevant_text,
-    fields_without_meaning,
 )
 from napari_haiku.analysis.counterfactual.placebo import rank_among_placebos
 from napari_haiku.analysis.counterfactual.published_test import wilcoxon_over_patches

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from napari_haiku.errors import HaikuError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 GroupBy = Literal["he", "mif", "both"]
 Method = Literal["kmeans", "gaussian", "leiden"]
 METHODS: tuple[Method, ...] = ("kmeans", "gaussian", "leiden")
+# What is taken when nobody says, in the window, on the command line and in Python.
+CLUSTERS, SMOOTH = 4, True
+METHOD: Method = "kmeans"
+
+
+def usual_modality(present: Iterable[Collection[str]]) -> GroupBy:
+    """Choose what patches are grouped by when nobody says: everything that all slides have.
+
+    Parameters
+    ----------
+    present : iterable of collections of str
+        Image modalities of each slide.
+    """
+    shared = set.intersection(*(set(one) for one in present)) & {"he", "mif"}
+    if len(shared) == 2:
+        return "both"
+    return "mif" if "mif" in shared else "he"
 
 
 @dataclass(frozen=True)
@@ -22,7 +42,7 @@ class NicheRequest:
         Number of niches; "auto" takes the number that comes out alike in
         separate parts of the tissue. Leiden finds the number by itself.
     modality : {"he", "mif", "both"}
-        What makes two patches alike.
+        What makes two patches alike; see :func:`usual_modality`.
     seed : int
         Seed of the starting points.
     restarts : int
@@ -36,12 +56,12 @@ class NicheRequest:
         Of Leiden: larger gives more and smaller niches.
     """
 
-    clusters: int | Literal["auto"] = 4
+    clusters: int | Literal["auto"] = CLUSTERS
     modality: GroupBy = "he"
     seed: int = 0
     restarts: int = 10
-    smooth: bool = False
-    method: Method = "kmeans"
+    smooth: bool = SMOOTH
+    method: Method = METHOD
     resolution: float = 1.0
 
     def __post_init__(self) -> None:

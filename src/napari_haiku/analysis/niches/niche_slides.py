@@ -120,6 +120,11 @@ def atlas_slides(atlas: Atlas, modality: str) -> list[NicheSlide]:
     return slides
 
 
+def atlas_modalities(atlas: Atlas) -> tuple[str, ...]:
+    """Image modalities that every patch of an atlas has."""
+    return tuple(name for name in ("he", "mif") if bool(atlas.has(name).all()))
+
+
 def _modalities(modality: str) -> tuple[str, ...]:
     if modality not in ("he", "mif", "both"):
         raise HaikuError(f"Patches cannot be grouped by {modality!r}: choose he, mif or both.")

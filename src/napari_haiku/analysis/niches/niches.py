@@ -15,9 +15,22 @@ from napari_haiku.analysis.niches.niche_enrichment import (
     suggest_names,
     with_patients,
 )
-from napari_haiku.analysis.niches.niche_request import GroupBy, Method, NicheRequest
+from napari_haiku.analysis.niches.niche_request import (
+    CLUSTERS,
+    METHOD,
+    SMOOTH,
+    GroupBy,
+    Method,
+    NicheRequest,
+    usual_modality,
+)
 from napari_haiku.analysis.niches.niche_result import NicheLabels, NicheResult, read_niches
-from napari_haiku.analysis.niches.niche_slides import NicheSlide, atlas_slides, encoding_slides
+from napari_haiku.analysis.niches.niche_slides import (
+    NicheSlide,
+    atlas_modalities,
+    atlas_slides,
+    encoding_slides,
+)
 from napari_haiku.markers import MARKER_GROUPS
 
 if TYPE_CHECKING:
@@ -48,12 +61,12 @@ _PROTOTYPES = 3
 def find_niches(
     encodings: Sequence[Encoding],
     *,
-    clusters: int | Literal["auto"] = 4,
-    modality: GroupBy = "he",
+    clusters: int | Literal["auto"] = CLUSTERS,
+    modality: GroupBy | None = None,
     seed: int = 0,
-    smooth: bool = False,
+    smooth: bool = SMOOTH,
     restarts: int = 10,
-    method: Method = "kmeans",
+    method: Method = METHOD,
     resolution: float = 1.0,
     predicted: Sequence[BiomarkerResult | None] | None = None,
 ) -> Job[NicheResult]:
@@ -64,7 +77,7 @@ def find_niches(
     encodings : sequence of Encoding
         Slides, encoded with one model.
     clusters, modality, seed, smooth, restarts, method, resolution
-        See :class:`NicheRequest`.
+        See :class:`NicheRequest`; without a modality, everything that all slides have.
     predicted : sequence of BiomarkerResult, optional
         Predictions for all patches of slides that measured no marker, one a
         slide or None; niches are named and compared by them.
@@ -75,6 +88,7 @@ def find_niches(
         No slide, a slide without the modality asked for, slides of different
         models, or fewer patches (or fewer different ones) than niches.
     """
+    modality = modality or usual_modality([one.modalities for one in encodings] or [()])
     request = NicheRequest(clusters, modality, seed, restarts, smooth, method, resolution)
     slides = encoding_slides(encodings, modality, predicted)
     return (yield from group_slides(slides, request))
@@ -83,15 +97,16 @@ def find_niches(
 def find_atlas_niches(
     atlas: Atlas,
     *,
-    clusters: int | Literal["auto"] = 4,
-    modality: GroupBy = "he",
+    clusters: int | Literal["auto"] = CLUSTERS,
+    modality: GroupBy | None = None,
     seed: int = 0,
-    smooth: bool = False,
+    smooth: bool = SMOOTH,
     restarts: int = 10,
-    method: Method = "kmeans",
+    method: Method = METHOD,
     resolution: float = 1.0,
 ) -> Job[NicheResult]:
     """Group all patches of an atlas; see :func:`find_niches`."""
+    modality = modality or usual_modality([atlas_modalities(atlas)])
     request = NicheRequest(clusters, modality, seed, restarts, smooth, method, resolution)
     return (yield from group_slides(atlas_slides(atlas, modality), request))
 

@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from napari_haiku.atlas.question_defaults import USUAL_HITS
 from napari_haiku.errors import HaikuError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Question:
     words: NDArray[np.float32] | None
     target: str
     weights: Mapping[str, float]
-    k: int = 50
+    k: int = USUAL_HITS
     filters: Mapping[str, str] = field(default_factory=dict)
     within_patient_um: float | None = None
     region: tuple[int, ...] = ()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_haiku.errors import HaikuError
 from napari_haiku.viewer.counterfactual.shift_maps import ShiftMaps
+from napari_haiku.viewer.slides.record_fields import offered_fields
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,12 +24,19 @@ if TYPE_CHECKING:
     from napari_haiku.model.base import TissueModel
 
 
-def values_of(encoding: Encoding | None, atlas: Atlas | None) -> dict[str, dict[str, int]]:
-    """Values that the atlas knows of each field of the slide's record, with patients."""
+def values_of(
+    encoding: Encoding | None, atlas: Atlas | None, model: TissueModel | None = None
+) -> dict[str, dict[str, int]]:
+    """Values that the atlas knows of each field of the slide's record, with patients.
+
+    Fields that were made to mean nothing come last.
+    """
     if encoding is None or atlas is None:
         return {}
     shared = [field for field in encoding.record if field in atlas.fields]
-    return {field: atlas.values_of(field) for field in shared}
+    offered = offered_fields(shared, model)
+    ordered = [*offered, *(field for field in shared if field not in offered)]
+    return {field: atlas.values_of(field) for field in ordered}
 
 
 def ask(

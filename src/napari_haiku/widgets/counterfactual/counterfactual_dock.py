@@ -228,7 +228,7 @@ class CounterfactualDock(HaikuDock):
             if not same_slide:
                 self.edit.start_from({} if encoding is None else encoding.record)
                 self.keeping.forget_all()
-            self.edit.show_fields(asking.values_of(encoding, atlas))
+            self.edit.show_fields(asking.values_of(encoding, atlas, self.workspace.model))
             self._show_count()
             self._on_inputs_changed()
         self._refresh_primary()

@@ -9,6 +9,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QInputDialog
 
 from napari_haiku.clinical import public_record
+from napari_haiku.viewer.slides.record_fields import offered_fields
 from napari_haiku.widgets.encode.record_form import RecordForm, privacy_note
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class RecordSection:
         events = dock.workspace.events
         dock.follow(events.record, self._changed)
         dock.follow(events.atlas, lambda _atlas: self._offer_atlas_fields())
+        dock.follow(events.model, lambda _model: self._offer_atlas_fields())
         self.form.set_record(dock.workspace.record)
         self._offer_atlas_fields()
 
@@ -158,4 +160,5 @@ class RecordSection:
     def _offer_atlas_fields(self) -> None:
         atlas = self._dock.workspace.atlas
         if atlas is not None:
-            self.form.set_known({field: list(atlas.values_of(field)) for field in atlas.fields})
+            offered = offered_fields(atlas.fields, self._dock.workspace.model)
+            self.form.set_known({field: list(atlas.values_of(field)) for field in offered})

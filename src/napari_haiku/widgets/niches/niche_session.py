@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_haiku.analysis.niches.niche_request import CLUSTERS, METHOD, SMOOTH
 from napari_haiku.widgets.niches import finding_niches
 
 if TYPE_CHECKING:
@@ -34,12 +35,12 @@ def state_of(dock: NichesDock) -> dict[str, Any]:
 def bring_back(dock: NichesDock, state: dict[str, Any]) -> None:
     """Put settings, niches, names and map in place; figures per niche are made anew."""
     encoding = dock.workspace.encoding
-    smooth = bool(state.get("smooth", True))
+    smooth = bool(state.get("smooth", SMOOTH))
     dock.settings.take(
-        int(state.get("clusters", 4)),
+        int(state.get("clusters", CLUSTERS)),
         str(state.get("group_by", "")),
         smooth,
-        str(state.get("method", "kmeans")),
+        str(state.get("method", METHOD)),
         whole_atlas=bool(state.get("whole_atlas")),
     )
     labels = state.get("labels")

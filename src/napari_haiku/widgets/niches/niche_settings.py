@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QPushButto
 from superqt import QLabeledSlider
 from superqt.utils import signals_blocked
 
+from napari_haiku.analysis.niches.niche_request import CLUSTERS, METHOD, SMOOTH, usual_modality
 from napari_haiku.widgets.frame.appearance import LABEL_WIDTH
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class NicheSettings(QWidget):
         super().__init__(parent)
         self.clusters = QLabeledSlider(Qt.Orientation.Horizontal)
         self.clusters.setRange(FEWEST, MOST)
-        self.clusters.setValue(4)
+        self.clusters.setValue(CLUSTERS)
         for part in (self.clusters, *self.clusters.findChildren(QWidget)):
             part.setToolTip("How many kinds of tissue to tell apart.")
         self.clusters.setAccessibleName("Number of niches")
@@ -71,7 +72,7 @@ class NicheSettings(QWidget):
         self.group_by.setToolTip("What makes two patches alike.")
         self.group_by.setAccessibleName("Group by")
         self.smooth = QCheckBox("smooth edges")
-        self.smooth.setChecked(True)
+        self.smooth.setChecked(SMOOTH)
         self.smooth.setToolTip("Each patch also listens to its eight neighbours.")
         self.method = QComboBox()
         self.method.setToolTip(_HOW)
@@ -149,7 +150,9 @@ class NicheSettings(QWidget):
                 self.group_by.clear()
                 for name in offered:
                     self.group_by.addItem(_WORDS[name], name)
-                self.group_by.setCurrentIndex(len(offered) - 1)
+                if present:
+                    usual = usual_modality([present])
+                    self.group_by.setCurrentIndex(self.group_by.findData(usual))
 
     def suggest(self, clusters: int | None) -> None:
         """Say how many niches are most repeatable; None while it is not known."""
@@ -162,7 +165,7 @@ class NicheSettings(QWidget):
         clusters: int,
         modality: str,
         smooth: bool,
-        method: str = "kmeans",
+        method: str = METHOD,
         *,
         whole_atlas: bool = False,
     ) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QComboBox
 
+from napari_haiku.atlas.question_defaults import USUAL_HITS
 from napari_haiku.viewer.search import query_layers
 from napari_haiku.viewer.search.finding import find
 from napari_haiku.viewer.search.question import Question
@@ -69,7 +70,7 @@ class Asking:
         self.count = QComboBox()
         for n in COUNTS:
             self.count.addItem(f"{n} hits", n)
-        self.count.setCurrentIndex(COUNTS.index(50))
+        self.count.setCurrentIndex(COUNTS.index(USUAL_HITS))
         self.count.setToolTip("How many hits are looked for.")
         self.count.setAccessibleName("Number of hits")
         self.drawing = RegionDrawing(dock.viewer, self._outlined)
@@ -123,10 +124,7 @@ class Asking:
     def find_under_cursor(self) -> None:
         """Look for what is like the tissue under the pointer."""
         y, x = self._dock.viewer.cursor.position[-2:]
-        before = self._dock.workspace.selection
-        patch = select_at(self._dock.workspace, x_um=float(x), y_um=float(y))
-        if patch is not None and patch == before:
-            self.selected(patch)
+        select_at(self._dock.workspace, x_um=float(x), y_um=float(y))
         self._dock.go_to(SIMILAR)
 
     def refuse(self, rank: int) -> None:
@@ -178,7 +176,6 @@ class Asking:
                 self._tell_unknown,
                 "Loading the model",
                 lane="model",
-                quiet=True,
             )
         self.search()
 

@@ -96,6 +96,11 @@ class FilterChips(QWidget):
         self._draw()
         self.filters_changed.emit()
 
+    def clear(self) -> None:
+        """Remove every filter without telling anybody."""
+        self._filters.clear()
+        self._draw()
+
     def remove_last(self) -> None:
         """Remove the filter that came last."""
         if self._filters:

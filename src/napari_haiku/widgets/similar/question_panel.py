@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from napari_haiku.atlas.question_defaults import usual_target
 from napari_haiku.widgets.frame.appearance import LABEL_WIDTH
 from napari_haiku.widgets.frame.segments import Segments
 from napari_haiku.widgets.similar.filter_chips import FilterChips
@@ -14,6 +15,8 @@ from napari_haiku.widgets.similar.weight_sliders import WeightSliders
 from napari_haiku.widgets.similar.word_line import WordLine
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from napari_haiku.viewer.session.parts import State
 
 CLICK, BOX, LASSO, TEXT = "Click", "Box", "Lasso", "Text"
@@ -101,6 +104,12 @@ class QuestionPanel(QWidget):
         """What the hits should be: "he", "mif" or "text"."""
         return TARGETS[self.target.choice]
 
+    def keep_to(self, modalities: Collection[str]) -> None:
+        """Ask for what the atlas holds where it lacks what was asked for."""
+        if self.target_modality not in modalities:
+            usual = usual_target(modalities)
+            self.target.set_choice(next(label for label, one in TARGETS.items() if one == usual))
+
     def set_kind(self, kind: str) -> None:
         """Ask by clicking, a box, a lasso or words."""
         self.look_for.set_choice(kind)
@@ -130,6 +139,7 @@ class QuestionPanel(QWidget):
                 self.target.set_choice(target)
             self.words.line.setText(str(state.get("words", "")))
             self.weights.remember(state.get("weights") or {})
+            self.chips.clear()
             for name, value in (state.get("filters") or {}).items():
                 self.chips.set_filter(str(name), str(value))
         finally:

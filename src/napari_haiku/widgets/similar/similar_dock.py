@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel
 from napari_haiku.errors import HaikuError
 from napari_haiku.viewer.search.finding import Found, rank_anew, with_all_pictures
 from napari_haiku.viewer.search.question import forget_text, vectors_of
+from napari_haiku.viewer.slides.record_fields import offered_fields
 from napari_haiku.widgets.frame.dock import HaikuDock, Need
 from napari_haiku.widgets.frame.legend_bar import LegendBar
 from napari_haiku.widgets.frame.navigation import BIOMARKERS, NEXT, SIMILAR
@@ -98,11 +99,13 @@ class SimilarDock(HaikuDock):
         atlas = self.workspace.atlas
         self.ask.chips.show_within(self.workspace.within_patient_um)
         if atlas is not None:
-            self.ask.chips.offer({name: atlas.values_of(name) for name in atlas.fields})
+            offered = offered_fields(atlas.fields, self.workspace.model)
+            self.ask.chips.offer({name: atlas.values_of(name) for name in offered})
             for label, target in TARGETS.items():
                 self.ask.target.set_enabled(label, target in atlas.modalities)
             for label, modalities in SHOWN.items():
                 self.pictures.set_enabled(label, set(modalities) <= set(atlas.modalities))
+            self.ask.keep_to(atlas.modalities)
         if self.found is not None:
             self.asking.refused.clear()
             self.asking.search()
