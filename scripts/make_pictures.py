@@ -2,9 +2,11 @@
 
     .venv/bin/python scripts/make_pictures.py [FOLDER]
 
-With FOLDER, the demo that ran there is pictured; without, the demo is run. Pictures of a slide of
-the user's own are refused: docs/images holds virtual tissue only. Without a display the window is
-drawn on a screen of its own (xvfb-run).
+With FOLDER, the demo that ran there is pictured; without, the demo is run. Each time the window
+starts afresh, with napari's own settings and without the session that lies in the folder, which is
+put back afterwards: so the pictures are the same. Pictures of a slide of the user's own are
+refused: docs/images holds virtual tissue only. Without a display the window is drawn on a screen of
+its own (xvfb-run).
 """
 
 from __future__ import annotations
@@ -15,10 +17,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 COLOURS = 256
@@ -44,11 +51,33 @@ def main(arguments: list[str]) -> int:
         screen = [] if os.environ.get("DISPLAY") or not shutil.which("xvfb-run") else ["xvfb-run"]
         pictures = Path(temporary) / "pictures"
         walking = [sys.executable, __file__, WALK, str(folder), str(pictures)]
-        subprocess.run([*screen, *(["-a"] if screen else []), *walking], check=True)
+        settings = os.environ | {"NAPARI_CONFIG": str(Path(temporary) / "settings.yaml")}
+        with no_session(folder, Path(temporary) / "session"):
+            subprocess.run(
+                [*screen, *(["-a"] if screen else []), *walking], check=True, env=settings
+            )
         IMAGES.mkdir(parents=True, exist_ok=True)
         for picture in sorted(pictures.glob("*.png")):
             save(picture, IMAGES / picture.name)
     return 0
+
+
+@contextmanager
+def no_session(folder: Path, aside: Path) -> Iterator[None]:
+    """Lay what an earlier visit kept beside the demo's encoding aside, and put it back."""
+    from napari_haiku.cli.demo_plan import DemoPlan
+    from napari_haiku.cli.demo_run import PLAN
+    from napari_haiku.viewer.session.folder import session_place
+
+    place = session_place(DemoPlan.read(folder / PLAN).encoding)
+    if place.exists():
+        shutil.move(place, aside)
+    try:
+        yield
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        if aside.exists():
+            shutil.move(aside, place)
 
 
 def save(picture: Path, target: Path) -> None:
