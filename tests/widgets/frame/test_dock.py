@@ -8,6 +8,8 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
+from napari_haiku.atlas.shipped import shipped_atlas
+from napari_haiku.atlas.store import Atlas
 from napari_haiku.errors import HaikuError
 from napari_haiku.jobs import Progress
 from napari_haiku.viewer.workspace import workspace_of
@@ -79,10 +81,24 @@ def test_with_everything_it_is_ready_and_names_its_atlas(open_dock, workspace):
     assert dock.atlas_line.text.startswith("Atlas atlas · 11 patients · ")
 
 
+def test_the_atlas_that_ships_is_called_so_and_its_line_is_told_whole(open_dock, workspace):
+    dock = open_dock(PlainDock)
+    workspace.atlas = atlas = Atlas.open(shipped_atlas())
+    counts = f"{atlas.n_patients} patients · {atlas.n_patches:,} patches"
+    # Of another model than these slides: said before its name.
+    assert dock.atlas_line.text.endswith(f" · Demo atlas · {counts}")
+    assert dock.atlas_line._label.toolTip().startswith(f"{dock.atlas_line.text}.")
+
+
 def test_an_atlas_of_another_model_is_marked(open_dock, workspace):
     dock = open_dock(PlainDock)
     workspace.atlas = SimpleNamespace(
-        name="x", n_patients=1, patches=[1], model_name="other", model_fingerprint="other"
+        path=None,
+        name="x",
+        n_patients=1,
+        patches=[1],
+        model_name="other",
+        model_fingerprint="other",
     )
     assert dock.atlas_line.text.startswith("Other model (other)")
 

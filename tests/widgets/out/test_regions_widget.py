@@ -37,7 +37,7 @@ def draw(viewer, data, **how):
 
 def cell(widget, row, name):
     names = [widget.table.horizontalHeaderItem(i).text() for i in range(widget.table.columnCount())]
-    return widget.table.item(row, names.index(name)).text()
+    return widget.table.item(row, names.index(name[:1].upper() + name[1:])).text()
 
 
 def test_drawing_fills_the_table(qtbot, widget, viewer, workspace):

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QMenu, QPushButton, QWidget
 from superqt import QElidingLabel
 
+from napari_haiku.atlas.shipped import shipped_atlas
 from napari_haiku.widgets.frame.restyling import set_look
 
 if TYPE_CHECKING:
     from napari_haiku.atlas.store import Atlas
     from napari_haiku.encoding.store import Encoding
+
+_TOLD = "Every answer below is read off these patients' slides."
 
 
 class AtlasLine(QFrame):
@@ -28,8 +31,9 @@ class AtlasLine(QFrame):
         super().__init__(parent)
         self.setProperty("haiku", "atlas-line")
         self._label = QElidingLabel()
-        self._label.setToolTip("Every answer below is read off these patients' slides.")
-        self.change = QPushButton("Change...")
+        # How many patients and patches matters more than the end of a long name.
+        self._label.setElideMode(Qt.TextElideMode.ElideMiddle)
+        self.change = QPushButton("Change")
         self.change.setToolTip("Open another atlas, or build one.")
         menu = QMenu(self.change)
         for text, signal in (
@@ -67,14 +71,20 @@ class AtlasLine(QFrame):
             text = "No atlas open"
         else:
             text = (
-                f"Atlas {atlas.name} · {_count(atlas.n_patients, 'patient')} · "
+                f"{_called(atlas)} · {_count(atlas.n_patients, 'patient')} · "
                 f"{_count(len(atlas.patches), 'patch', 'patches')}"
             )
             caution = encoding is not None and encoding.model_fingerprint != atlas.model_fingerprint
             if caution:
                 text = f"Other model ({atlas.model_name}) · " + text
         self._label.setText(text)
+        # A name too long for the line is told whole here.
+        self._label.setToolTip(f"{text}.\n{_TOLD}" if atlas is not None else _TOLD)
         set_look(self._label, "haiku", "caution" if caution else "")
+
+
+def _called(atlas: Atlas) -> str:
+    return "Demo atlas" if atlas.path == shipped_atlas() else f"Atlas {atlas.name}"
 
 
 def _count(n: int, one: str, many: str = "") -> str:

@@ -52,7 +52,10 @@ class RegionsWidget(HaikuDock):
         self.table.setToolTip("Drag over cells and copy them, or copy the whole table.")
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.setMinimumHeight(25 * _FEWEST_ROWS)
-        header = self.table.horizontalHeader()
+        header, numbers = self.table.horizontalHeader(), self.table.verticalHeader()
+        if numbers is not None:
+            # The first column names the region already.
+            numbers.hide()
         if header is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.body.addWidget(self.table, 1)
@@ -233,11 +236,19 @@ class RegionsWidget(HaikuDock):
             return
         columns = [str(name) for name in frame.columns]
         table.setColumnCount(len(columns))
-        table.setHorizontalHeaderLabels(columns)
+        table.setHorizontalHeaderLabels([_headed(name) for name in columns])
+        classes = frame["class"].astype(str).str.strip() if "class" in columns else ()
+        for place, name in enumerate(columns):
+            table.setColumnHidden(place, name == "class" and not any(classes))
         table.setRowCount(len(frame))
         for row, values in enumerate(frame.itertuples(index=False)):
             for column, value in enumerate(values):
                 table.setItem(row, column, _cell(value))
+
+
+def _headed(column: str) -> str:
+    words = column.replace("area_mm2", "area, mm\N{SUPERSCRIPT TWO}").replace("_", " ")
+    return words[:1].upper() + words[1:]
 
 
 def _cell(value: Any) -> QTableWidgetItem:
