@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 COLOURS = 256
-FLAT = 160
+FLAT, GREYS = 160, 20
+# Words in amber and in grey, from faint to full: too thin to be areas.
+INKS = np.array([[227, 182, 23], [169, 175, 184]])
 REGIONS, EXPORT = "6_regions.png", "7_export.png"
 WALK = "--walk"
 
@@ -84,7 +86,11 @@ def save(picture: Path, target: Path) -> None:
     """Save a picture with a palette: a third of the size, every plain colour as it is."""
     image = Image.open(picture).convert("RGB")
     pixels = np.asarray(image)
-    flat = plain_colours(pixels)[:FLAT]
+    # The edges of letters are shades of grey that no area has.
+    greys = np.repeat(np.linspace(16, 248, GREYS).round().astype(np.uint8)[:, None], 3, axis=1)
+    shades = np.linspace(0.25, 1, 4)[:, None, None] * INKS + np.array([0, 0, 8])
+    inks = shades.clip(0, 255).astype(np.uint8).reshape(-1, 3)
+    flat = np.concatenate([plain_colours(pixels)[:FLAT], greys, inks])
     rest = image.quantize(COLOURS - len(flat), dither=Image.Dither.NONE).getpalette() or []
     palette = Image.new("P", (1, 1))
     palette.putpalette([*flat.ravel().tolist(), *rest[: 3 * (COLOURS - len(flat))]])
@@ -121,6 +127,7 @@ def walk_on(folder: Path, pictures: Path) -> None:
     viewer = napari.Viewer(show=True)
     walk(viewer, JourneyPlan(**vars(plan)), pictures)
     dock = raise_dock(viewer, NICHES)
+    dock.show_niches()
     process_events(1.0)
     picture_with_menu(dock, dock.export_button, pictures / EXPORT)
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from napari_haiku.widgets.frame.dock import HaikuDock
 
-_DOCK_WIDTH = 382
+_DOCK_WIDTH, _WIDE_DOCK_WIDTH = 382, 440
+_WIDE_WINDOW = 1800
 _LAYERS_WIDTH = 246
 
 
@@ -116,7 +117,10 @@ class Workbench(QWidget):
             and not dock.isHidden()
         ]
         docks = right[:1] + left
-        widths = [_DOCK_WIDTH] * len(right[:1]) + [_LAYERS_WIDTH] * len(left)
+        wide = window.width() >= _WIDE_WINDOW
+        widths = [_WIDE_DOCK_WIDTH if wide else _DOCK_WIDTH] * len(right[:1]) + [
+            _LAYERS_WIDTH
+        ] * len(left)
         window.resizeDocks(docks, widths, Qt.Orientation.Horizontal)
 
 

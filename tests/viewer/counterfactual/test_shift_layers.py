@@ -9,7 +9,7 @@ SHIFT = np.array([0.5, -0.5, 0, np.nan, 0.1, 0])
 
 
 def test_words_say_from_what_to_what():
-    assert edit_words({"stage": "II"}, {"stage": "IV"}) == "stage II to stage IV"
+    assert edit_words({"stage": "II"}, {"stage": "IV"}) == "stage II to IV"
     assert edit_words({}, {"tumour_grade": "3"}) == "no tumour grade to tumour grade 3"
     assert scenario_name({"stage": "IV", "sex": "F"}) == "Stage IV, sex F"
 

@@ -12,7 +12,12 @@ def test_two_lines_cross_each_hatched_patch():
     picture = hatching(np.array([[True]]), 8)
     top_row = picture[0, :, 3] > 0
     assert np.count_nonzero(np.diff(top_row.astype(int), prepend=0) == 1) == 2
-    assert (picture[picture[..., 3] > 0][:, :3] == 255).all()
+    white = (picture[..., :3] == 255).all(axis=2) & top_row.any()
+    assert np.count_nonzero(np.diff(white[0].astype(int), prepend=0) == 1) == 2
+    # Beside each a dark one, for pale tissue and a white canvas.
+    dark = (picture[..., 3] > 0) & ~white
+    np.testing.assert_array_equal(dark[0, 1:], white[0, :-1])
+    assert (picture[dark][:, :3] < 30).all()
 
 
 def test_lines_rise_at_45_degrees():

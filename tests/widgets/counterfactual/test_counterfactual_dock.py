@@ -95,9 +95,7 @@ def test_shift_map_holds_the_shift_of_each_patch(answered, viewer, workspace):
     assert layer.name == "PanCK shift: Stage IV"
     assert layer.contrast_limits[0] == -layer.contrast_limits[1]
     assert layer_in_slot(viewer, OUTSIDE).visible
-    assert answered.answer.legend.legend.title == (
-        "PanCK shift, stage II to stage IV, SD of the atlas"
-    )
+    assert answered.answer.legend.legend.title == ("PanCK shift, stage II to IV, SD of the atlas")
 
 
 def test_a_long_record_folds_to_what_changed_once_the_answer_is_there(qtbot):

@@ -47,7 +47,8 @@ def test_images_markers_and_sizes_are_found_by_themselves(dock):
     choice = dock.slide.choice
     assert [choice.combos[m].currentText() for m in ("he", "mif")] == ["p0_he", "p0_mif"]
     assert choice.sizes["he"].box.value() == 1.0
-    assert choice.sizes["he"].source.text() == "from the file; images overlap 100 %"
+    assert choice.sizes["he"].source.text() == "from the file"
+    assert choice.overlap.text() == "The images overlap 100 %."
     assert dock.slide.table.choices() == ["DAPI", "CD8", "PanCK", "Ki67"]
     assert dock.how.why.text().startswith("CPU")
 

@@ -23,7 +23,7 @@ NO_MORE_THAN_PLACEBO_OPACITY = 0.5
 
 
 def edit_words(baseline: Mapping[str, str], edits: Mapping[str, str]) -> str:
-    """Say what was edited: ``stage II to stage IV``.
+    """Say what was edited: ``stage II to IV``.
 
     Parameters
     ----------
@@ -36,8 +36,7 @@ def edit_words(baseline: Mapping[str, str], edits: Mapping[str, str]) -> str:
     for field, value in edits.items():
         name = field.replace("_", " ")
         before = baseline.get(field, "")
-        start = f"{name} {before}" if before else f"no {name}"
-        parts.append(f"{start} to {name} {value}")
+        parts.append(f"{name} {before} to {value}" if before else f"no {name} to {name} {value}")
     return ", ".join(parts)
 
 

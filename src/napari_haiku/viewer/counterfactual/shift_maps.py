@@ -68,7 +68,7 @@ class ShiftMaps:
         return dict(self.result.niches.names)
 
     def title(self, marker: str) -> str:
-        """Say what the map shows: ``CD163 shift, stage II to stage IV``."""
+        """Say what the map shows: ``CD163 shift, stage II to IV``."""
         return f"{marker} shift, {edit_words(self.result.edit.before, self.result.edit.after)}"
 
     def layer(

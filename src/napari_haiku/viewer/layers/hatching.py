@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 FINE = 8
 COARSE = 4
 _MOST_FINE_PATCHES = 160_000
-_HATCH_ALPHA = 200
+_HATCH_ALPHA, _SHADE_ALPHA = 200, 120
 _EDGE_ALPHA = 150
 
 
@@ -27,6 +27,9 @@ def _enlarged(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
 
 def hatching(mask: NDArray[np.bool_], pixels: int | None = None) -> NDArray[np.uint8]:
     """Draw white 45-degree lines, two per patch, where the mask is true.
+
+    A dark line runs along each, so that they are seen on pale tissue and a white
+    canvas too.
 
     Parameters
     ----------
@@ -46,8 +49,10 @@ def hatching(mask: NDArray[np.bool_], pixels: int | None = None) -> NDArray[np.u
     cols = np.arange(picture.shape[1])[None, :]
     spacing = size // 2
     width = max(1, spacing // 3)
-    line = (rows + cols) % spacing < width
-    picture[line & _enlarged(mask, size)] = (255, 255, 255, _HATCH_ALPHA)
+    across, inside = (rows + cols) % spacing, _enlarged(mask, size)
+    picture[(across < width) & inside] = (255, 255, 255, _HATCH_ALPHA)
+    if spacing >= 4 * width:
+        picture[(across // width == 1) & inside] = (20, 20, 26, _SHADE_ALPHA)
     return picture
 
 

@@ -102,6 +102,10 @@ class ScenarioBar(QWidget):
         self.names.setEnabled(bool(names))
         self.keep.setEnabled(answered and current is None)
         self.forget.setEnabled(current is not None)
+        # Only what can be asked of the edit in view: the names need the room.
+        self.keep.setVisible(current is None)
+        self.forget.setVisible(current is not None)
+        self.compare.setVisible(bool(names))
         self.compare.setEnabled(comparable > 1 or self.compare.isChecked())
         self.compare.setToolTip(
             "Up to three scenarios side by side, same limits."
@@ -145,5 +149,5 @@ def _small(text: str, tooltip: str) -> QPushButton:
     button.setProperty("haiku", "small")
     button.setToolTip(tooltip)
     # A style's own least width must not make the line wider than the dock.
-    button.setMinimumWidth(button.fontMetrics().horizontalAdvance(text) + 14)
+    button.setMinimumWidth(button.fontMetrics().horizontalAdvance(text) + 18)
     return button

@@ -77,6 +77,9 @@ class ShiftAnswer(QWidget):
             self.niche.clear()
             for number, name in maps.niches.items():
                 self.niche.addItem(name, number)
+            if current is None and maps.niches:
+                # Where there is most to see.
+                current = max(maps.niches, key=lambda n: sum(r.supported for r in maps.rows(n)))
             self.niche.setCurrentIndex(max(0, self.niche.findData(current)))
         self.cells.show_table(maps.cells(), maps.niches, "SD of the atlas")
         self._show_niche()

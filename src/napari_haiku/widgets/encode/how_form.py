@@ -68,21 +68,22 @@ class HowForm(QWidget):
         grid.setVerticalSpacing(5)
         grid.setColumnStretch(1, 3)
         grid.setColumnStretch(3, 2)
-        cells: tuple[tuple[str, QWidget, int, int], ...] = (
-            ("Model", self.model, 0, 0),
-            ("Device", self.device, 0, 2),
-            ("Patch size", self.patch, 1, 0),
-            ("Step", self.step, 1, 2),
+        # The two with long words have a line of their own.
+        cells: tuple[tuple[str, QWidget, int, int, int], ...] = (
+            ("Model", self.model, 0, 0, 3),
+            ("Device", self.device, 1, 0, 3),
+            ("Patch size", self.patch, 2, 0, 1),
+            ("Step", self.step, 2, 2, 1),
         )
-        for name, widget, line, column in cells:
+        for name, widget, line, column, span in cells:
             label = QLabel(name)
             if column == 0:
                 label.setFixedWidth(LABEL_WIDTH)
             widget.setAccessibleName(name)
             widget.setMinimumWidth(76)
             grid.addWidget(label, line, column)
-            grid.addWidget(widget, line, column + 1)
-        grid.addWidget(self.why, 2, 0, 1, 4)
+            grid.addWidget(widget, line, column + 1, 1, span)
+        grid.addWidget(self.why, 3, 0, 1, 4)
         self._fill()
         self.model.activated.connect(lambda _index: self._picked())
         self.device.activated.connect(lambda _index: self.model_changed.emit())

@@ -26,7 +26,7 @@ from napari_haiku.widgets.frame.appearance import LABEL_WIDTH
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_WIDE_VALUE = 16
+_WIDE_VALUE = 12
 _SECOND_LABEL_WIDTH = 70
 
 
@@ -121,7 +121,7 @@ class RecordForm(QWidget):
         line, side = 0, 0
         for field in fields:
             value = self._record.get(field, "")
-            wide = len(value) > _WIDE_VALUE
+            wide = len(value) > _WIDE_VALUE or self._long_name(field)
             if wide and side:
                 line, side = line + 1, 0
             self._add_line(field, value, line, side, wide)
@@ -134,7 +134,10 @@ class RecordForm(QWidget):
     def _add_line(self, field: str, value: str, line: int, side: int, wide: bool) -> None:
         locked = is_identifying(field)
         label = QElidingLabel(field_label(field))
-        label.setFixedWidth(LABEL_WIDTH if side == 0 else _SECOND_LABEL_WIDTH)
+        # A long name takes the room of the first value as well.
+        long = self._long_name(field)
+        if not long:
+            label.setFixedWidth(LABEL_WIDTH if side == 0 else _SECOND_LABEL_WIDTH)
         label.setToolTip(field)
         editor = QLineEdit(value)
         editor.setMinimumWidth(40)
@@ -151,9 +154,13 @@ class RecordForm(QWidget):
             editor.setCompleter(completer)
             editor.textEdited.connect(lambda text, name=field: self._type(name, text))
             editor.editingFinished.connect(self.changed.emit)
-        self._grid.addWidget(label, line, 2 * side)
-        self._grid.addWidget(editor, line, 2 * side + 1, 1, 3 if wide else 1)
+        columns = (0, 2, 2, 2) if long else (2 * side, 1, 2 * side + 1, 3 if wide else 1)
+        self._grid.addWidget(label, line, columns[0], 1, columns[1])
+        self._grid.addWidget(editor, line, columns[2], 1, columns[3])
         self._editors[field] = editor
+
+    def _long_name(self, field: str) -> bool:
+        return self.fontMetrics().horizontalAdvance(field_label(field)) > LABEL_WIDTH - 4
 
     def _type(self, field: str, text: str) -> None:
         self._record[field] = text

@@ -68,6 +68,9 @@ class SlideChoice(QWidget):
         for line, modality in ((2, "he"), (3, "mif")):
             grid.addWidget(self._size_labels[modality], line, 0)
             grid.addWidget(self.sizes[modality], line, 1)
+        self.overlap = QLabel()
+        self.overlap.setProperty("haiku", "secondary")
+        grid.addWidget(self.overlap, 4, 1)
         for modality, combo in self.combos.items():
             combo.activated.connect(lambda _index, m=modality: self._picked(m))
         for modality, size in self.sizes.items():
@@ -110,6 +113,9 @@ class SlideChoice(QWidget):
         images = {"he": he, "mif": mif}
         both = he is not None and mif is not None
         overlap = overlap_share(he, mif)
+        self.overlap.setVisible(overlap is not None)
+        if overlap is not None:
+            self.overlap.setText(f"The images overlap {overlap:.0%}.".replace("%", " %"))
         for modality, image in images.items():
             shown = image is not None
             same = (
@@ -131,8 +137,6 @@ class SlideChoice(QWidget):
                 source = "the file does not say"
             else:
                 source = "typed by you" if modality in typed else "from the file"
-                if overlap is not None and modality == "he":
-                    source += f"; images overlap {overlap:.0%}".replace("%", " %")
             self.sizes[modality].show_size(image.pixel_size_um, source)
 
     def current(self) -> tuple[LayerChoice | None, LayerChoice | None]:

@@ -9,7 +9,7 @@ CAUTION = "#E3B617"
 CHANGED = "#F0A04B"
 ACCENT = "#56B4E9"
 MIN_DOCK_WIDTH = 360
-LABEL_WIDTH = 78
+LABEL_WIDTH = 82
 
 
 def is_light(theme_id: str) -> bool:
@@ -69,6 +69,8 @@ QPushButton[haiku="chip"] {{ border: 1px solid {theme.primary.as_hex()}; border-
 QPushButton[haiku="chip"]:checked {{ border-color: {current}; }}
 QTableWidget {{ background: {theme.background.as_hex()};
   alternate-background-color: {foreground}; border: none; }}
+QTableWidget::indicator:unchecked {{ width: 11px; height: 11px; border: 1px solid {muted};
+  border-radius: 2px; }}
 QHeaderView::section {{ background: {theme.background.as_hex()}; border: none;
   border-bottom: 1px solid {theme.primary.as_hex()}; color: {muted}; padding: 2px; }}
 *[missing="true"] {{ border: 1px solid {error}; }}

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
 _ROW = 18
-_LEAST_NAME_WIDTH = 92
+_LEAST_NAME_WIDTH, _MOST_NAME_WIDTH = 92, 128
 _HEAD = 54
 _SLANT_FROM = 15.0
 _FOOT = 18
 _MOST_CELL_WIDTH = 24.0
-# The last slanted name needs room beyond its column.
-_BEYOND = 24.0
+# The last slanted name needs room beyond its column, an upright one hardly any.
+_BEYOND, _BEYOND_UPRIGHT = 24.0, 4.0
 _FAINT = 0.34
 _EMPTY = QColor(128, 128, 140, 38)
 
@@ -134,7 +134,7 @@ class HeatMap(QWidget):
             font.setPixelSize(max(7, min(10, int(cell.width()))))
             painter.setFont(font)
         painter.rotate(-90 if narrow else -60)
-        name = self.fontMetrics().elidedText(marker, Qt.TextElideMode.ElideRight, _HEAD)
+        name = painter.fontMetrics().elidedText(marker, Qt.TextElideMode.ElideRight, _HEAD)
         painter.drawText(QPointF(0, 4), name)
         painter.restore()
 
@@ -206,11 +206,14 @@ class HeatMap(QWidget):
         longest = max(
             (self.fontMetrics().horizontalAdvance(name) for name in self.names.values()), default=0
         )
-        return max(_LEAST_NAME_WIDTH, min(left_over, longest + 24.0))
+        least = min(_MOST_NAME_WIDTH, max(_LEAST_NAME_WIDTH, longest + 24.0))
+        return max(least, min(left_over, longest + 24.0))
 
     def _cell_rect(self, row: int, column: int) -> QRectF:
-        room = self.width() - self._name_width - _BEYOND
-        width = min(_MOST_CELL_WIDTH, room / max(1, len(self.table.markers)))
+        room, columns = self.width() - self._name_width, max(1, len(self.table.markers))
+        width = min(_MOST_CELL_WIDTH, (room - _BEYOND) / columns)
+        if width < _SLANT_FROM:
+            width = min(_SLANT_FROM - 0.1, (room - _BEYOND_UPRIGHT) / columns)
         return QRectF(self._name_width + column * width, _HEAD + row * _ROW, width, _ROW)
 
     def _cell_at(self, position: QPointF) -> tuple[int, int] | None:

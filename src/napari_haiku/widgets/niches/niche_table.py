@@ -81,7 +81,7 @@ class NicheTable(QTableWidget):
             vertical.setMinimumSectionSize(_ROW_HEIGHT)
             vertical.setDefaultSectionSize(_ROW_HEIGHT)
             heading.setFixedHeight(_ROW_HEIGHT)
-            for column, width in ((PATCHES, 58), (SHARE, 48), (STANDS_OUT, 112)):
+            for column, width in ((PATCHES, 54), (SHARE, 44), (STANDS_OUT, 104)):
                 heading.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
                 heading.resizeSection(column, width)
             heading.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
