@@ -15,6 +15,7 @@ from napari_haiku.atlas.ranking import best_rows, best_rows_of_slides
 from napari_haiku.atlas.replacing import settle
 from napari_haiku.atlas.thumbnails import ThumbnailFile
 from napari_haiku.errors import HaikuError
+from napari_haiku.model.shipped_card import worth_telling
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -265,7 +266,7 @@ class Atlas:
             The atlas has no such field.
         """
         if field not in self.fields:
-            known = ", ".join(self.fields) or "none"
+            known = ", ".join(worth_telling(self.fields)) or "none"
             raise HaikuError(f"The atlas has no field '{field}': its fields are {known}.")
         filled = self.records[self.records[field] != ""]
         counts = filled.groupby(field, sort=True)["patient_id"].nunique()

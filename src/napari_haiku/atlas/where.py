@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_haiku.errors import HaikuError
+from napari_haiku.model.shipped_card import worth_telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -154,7 +155,8 @@ def resolve_field(name: str, fields: Sequence[str]) -> str:
     meant = next((field for field in fields if close and field.lower() == close[0]), None)
     hint = f" (did you mean '{meant}'?)" if meant else ""
     raise HaikuError(
-        f"There is no field '{name}'{hint}: the fields are {', '.join(fields) or 'none'}."
+        f"There is no field '{name}'{hint}: the fields are "
+        f"{', '.join(worth_telling(fields)) or 'none'}."
     )
 
 

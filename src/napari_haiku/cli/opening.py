@@ -20,9 +20,11 @@ LOADING = "Loading the model ..."
 def atlas_place(given: Path) -> Path:
     """Folder of the atlas that is meant: ``demo`` is the one that ships with the package.
 
-    A folder of that name goes first.
+    An atlas of that name in the folder at hand goes first.
     """
-    if str(given) == DEMO and not given.exists():
+    from napari_haiku.atlas.layout import DESCRIPTION
+
+    if str(given) == DEMO and not (given / DESCRIPTION).is_file():
         from napari_haiku.atlas.shipped import shipped_atlas
 
         return shipped_atlas()

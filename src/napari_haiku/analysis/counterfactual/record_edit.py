@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from napari_haiku.analysis.counterfactual.record_fields import same_value
 from napari_haiku.clinical import Record, caption, edit_record, public_record
 from napari_haiku.errors import HaikuError
+from napari_haiku.model.shipped_card import worth_telling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -137,7 +138,8 @@ def _refuse_fields_unknown_to_the_atlas(
     edited = [field for field, value in asked.items() if value != baseline[field]]
     for field in edited:
         if field not in records.fields:
-            there = ", ".join(name for name in baseline if name in records.fields)
+            shared = (name for name in baseline if name in records.fields)
+            there = ", ".join(worth_telling(shared))
             raise HaikuError(
                 f'The atlas has no field "{field}", so it cannot say what would shift: '
                 f"the fields it shares with this record are {there or 'none'}."

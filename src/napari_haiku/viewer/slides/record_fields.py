@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_haiku.analysis.counterfactual.idle_fields import fields_without_meaning
+from napari_haiku.model.shipped_card import shipped_card
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from napari_haiku.model.base import TissueModel
 
@@ -34,13 +32,6 @@ def offered_fields(
     record : collection of str
         Fields of the slide's record.
     """
-    card = _shipped_card() if model is None else model.card
+    card = shipped_card() if model is None else model.card
     idle = fields_without_meaning(card)
     return tuple(field for field in fields if field not in idle or field in record)
-
-
-@cache
-def _shipped_card() -> Mapping[str, Any]:
-    file = resources.files("napari_haiku") / "assets" / "model" / "card.json"
-    card: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return card
