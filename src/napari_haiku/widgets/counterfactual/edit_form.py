@@ -14,6 +14,7 @@ from napari_haiku.clinical import field_label
 from napari_haiku.viewer.counterfactual.record_edits import Choice, choices
 from napari_haiku.widgets.frame.appearance import CHANGED
 from napari_haiku.widgets.frame.restyling import set_look
+from napari_haiku.widgets.frame.short_combo import ShortCombo
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -27,7 +28,7 @@ _GREYED = QColor("#8A8A92")
 _VALUE_ROLE = Qt.ItemDataRole.UserRole
 
 
-class _FieldBox(QComboBox):
+class _FieldBox(ShortCombo):
     """Values of one field; the wheel scrolls the dock instead of changing the record."""
 
     value_chosen = Signal(str)

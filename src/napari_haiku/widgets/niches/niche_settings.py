@@ -91,7 +91,7 @@ class NicheSettings(QWidget):
         self.scope.addItem("whole atlas", True)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(6)
+        grid.setHorizontalSpacing(4)
         grid.setVerticalSpacing(6)
         for row, (text, first, second) in enumerate(
             (
