@@ -25,7 +25,7 @@ def found(stores, atlas):
 
 def test_patches_that_the_atlas_holds_get_the_niche_they_have_there(atlas):
     """A slide of the atlas is sorted as it was when the atlas was grouped."""
-    whole = run_job(find_atlas_niches(atlas, clusters=3, modality="he"))
+    whole = run_job(find_atlas_niches(atlas, clusters=3, modality="he", smooth=False))
     own = atlas_niches.AtlasNiches(whole.centres, dict(whole.names), whole.enrichment)
     from napari_haiku.analysis.niches.nearest_centroid import assign_to_nearest
 
@@ -34,7 +34,7 @@ def test_patches_that_the_atlas_holds_get_the_niche_they_have_there(atlas):
 
 
 def test_numbers_names_and_figures_are_the_atlases(atlas, found):
-    whole = run_job(find_atlas_niches(atlas, clusters=3, modality="he"))
+    whole = run_job(find_atlas_niches(atlas, clusters=3, modality="he", smooth=False))
     assert set(found.niches) <= set(whole.niches)
     assert found.names == {niche: whole.names[niche] for niche in found.niches}
     np.testing.assert_allclose(

@@ -18,7 +18,7 @@ from napari_haiku.viewer.niches.niche_rows import niche_rows, stands_out
 
 @pytest.fixture(scope="module")
 def result(stores):
-    return run_job(find_niches([stores.open_encoding()], clusters=3, modality="both"))
+    return run_job(find_niches([stores.open_encoding()], clusters=3, modality="both", smooth=False))
 
 
 def test_rows_count_the_slides_patches(result):
