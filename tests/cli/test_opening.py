@@ -92,6 +92,34 @@ def test_a_mistyped_folder_is_said_as_it_was_typed(run, encoding, tmp_path, no_m
     assert str(wrong) in done.stderr
 
 
+def test_nor_does_an_atlas_of_a_manifest_that_is_not_there(run, tmp_path, no_model):
+    wrong = tmp_path / "mistyped" / "cohort.csv"
+    done = run("atlas", "build", wrong, tmp_path / "a.atlas")
+    assert done.exit_code == 1
+    assert str(wrong) in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("niches", "ENC"),
+        ("project", "ENC"),
+        ("biomarkers", "ENC", "ATLAS"),
+        ("counterfactual", "ENC", "ATLAS", "--set", "stage=IV"),
+    ],
+)
+def test_a_file_where_a_folder_is_to_be_written_is_refused_at_once(
+    run, encoding, atlas, tmp_path, no_model, command
+):
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    known = {"ENC": encoding, "ATLAS": atlas}
+    done = run(*(known.get(word, word) for word in command), "--output", file)
+    assert done.exit_code == 1
+    assert done.stderr == f"Error: {file} is a file: choose a folder to write into.\n"
+    assert file.read_text() == "mine"
+
+
 def test_a_mistyped_encoding_is_said_as_it_was_typed(run, atlas, tmp_path):
     wrong = tmp_path / "mistyped" / "slide.zarr"
     for command in (("biomarkers", wrong, atlas), ("niches", wrong), ("project", wrong)):

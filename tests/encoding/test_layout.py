@@ -57,6 +57,11 @@ def test_a_missing_or_broken_array_is_damage(tmp_path):
         layout.open_array(tmp_path, "a")
 
 
+def test_an_encoding_that_was_deleted_while_open_is_gone_not_damaged(tmp_path):
+    with pytest.raises(HaikuError, match=r"away\.zarr is gone, moved or deleted"):
+        layout.open_array(tmp_path / "away.zarr", "a")
+
+
 def test_done_counts_without_gaps_and_is_a_real_zarr_array(tmp_path):
     layout.add_array(tmp_path, layout.DONE, (3,), "uint8", chunk_rows=1, compressed=False)
     assert layout.chunks_done(tmp_path, 3) == 0

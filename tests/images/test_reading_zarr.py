@@ -167,3 +167,10 @@ def test_metadata_cut_off_is_refused(tmp_path: Path) -> None:
     (path / "zarr.json").write_text(text[: len(text) // 2])
     with pytest.raises(HaikuError, match=r"m\.zarr"):
         open_image(path)
+
+
+def test_an_encoding_is_told_apart_from_an_image(tmp_path: Path) -> None:
+    group = zarr.create_group(tmp_path / "a.haiku.zarr")
+    group.attrs["format"] = "napari-haiku encoding"
+    with pytest.raises(HaikuError, match="what encoding a slide left and no image"):
+        open_image(tmp_path / "a.haiku.zarr")

@@ -68,9 +68,12 @@ def build(
     kept = "Slides that are encoded are kept; the same command goes on from there."
     with reporting(as_json, debug, kept=kept) as report:
         from napari_haiku.atlas.cohort import build_from_manifest
+        from napari_haiku.atlas.manifest import read_manifest
         from napari_haiku.encoding.request import EncodeOptions
         from napari_haiku.images.affine import read_affine
 
+        # Before the model is loaded for a manifest that cannot be read.
+        read_manifest(cohort, check_files=False)
         options = EncodeOptions(patch_um=patch_um, stride_um=stride_um, batch_size=batch_size)
         built = report.run(
             build_from_manifest(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_haiku.cli.opening import loaded_model, opened_atlas, opened_encoding
+from napari_haiku.cli.opening import check_output, loaded_model, opened_atlas, opened_encoding
 from napari_haiku.cli.options import (
     AtlasArgument,
     DebugFlag,
@@ -73,6 +73,7 @@ def biomarkers(
         from napari_haiku.atlas.selection import where_rows
         from napari_haiku.export.maps import write_biomarker_maps
 
+        check_output(output)
         slide, evidence = opened_encoding(encoding), opened_atlas(atlas)
         evidence.check_model(slide.model_fingerprint)
         if where is not None:

@@ -6,7 +6,13 @@ from typing import Annotated
 import typer
 
 from napari_haiku.cli.counterfactual_cohort import ask_cohort, parse_label
-from napari_haiku.cli.opening import check_edit, loaded_model, opened_atlas, opened_encoding
+from napari_haiku.cli.opening import (
+    check_edit,
+    check_output,
+    loaded_model,
+    opened_atlas,
+    opened_encoding,
+)
 from napari_haiku.cli.options import (
     DebugFlag,
     DeviceOption,
@@ -97,6 +103,7 @@ def counterfactual(
         from napari_haiku.export.maps import write_shift_maps
         from napari_haiku.export.report import write_counterfactual_report
 
+        check_output(output)
         if cohort is not None:
             from napari_haiku.analysis.cohort.cohort_request import CohortCounterfactualRequest
 

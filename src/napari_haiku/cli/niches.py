@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from napari_haiku.analysis.niches.niche_request import CLUSTERS, METHOD, SMOOTH, NicheRequest
-from napari_haiku.cli.opening import is_atlas, opened_atlas, opened_encoding
+from napari_haiku.cli.opening import check_output, is_atlas, opened_atlas, opened_encoding
 from napari_haiku.cli.options import DebugFlag, JsonFlag, OutputOption, SeedOption
 from napari_haiku.cli.reporting import reporting
 
@@ -84,6 +84,7 @@ def niches(
         )
         from napari_haiku.analysis.niches.niches import group_slides
 
+        check_output(output)
         from_atlas = len(sources) == 1 and is_atlas(sources[0])
         atlas = opened_atlas(sources[0]) if from_atlas else None
         encodings = [] if from_atlas else [opened_encoding(source) for source in sources]

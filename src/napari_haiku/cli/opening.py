@@ -82,6 +82,20 @@ def opened_encoding(given: Path) -> Encoding:
     return Encoding.open(given)
 
 
+def check_output(output: Path) -> None:
+    """Refuse a file where a folder is to be written, before anything is computed for it.
+
+    Raises
+    ------
+    HaikuError
+        There is a file of that name.
+    """
+    from napari_haiku.errors import HaikuError
+
+    if output.is_file():
+        raise HaikuError(f"{output} is a file: choose a folder to write into.")
+
+
 def loaded_model(report: Report, model: str, device: str) -> TissueModel:
     """Load a model, saying so first: it takes a moment.
 

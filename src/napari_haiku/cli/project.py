@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from napari_haiku.cli.opening import is_atlas, opened_atlas, opened_encoding
+from napari_haiku.cli.opening import check_output, is_atlas, opened_atlas, opened_encoding
 from napari_haiku.cli.options import DebugFlag, JsonFlag, OutputOption, SeedOption
 from napari_haiku.cli.reporting import reporting
 
@@ -49,6 +49,7 @@ def project(
             project_encodings,
         )
 
+        check_output(output)
         request = ProjectionRequest(
             modality=modality,
             repeat=repeat,

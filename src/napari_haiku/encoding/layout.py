@@ -75,6 +75,11 @@ def open_array(folder: Path, name: str, *, writable: bool = False) -> zarr.Array
         with zarr.config.set({"array.write_empty_chunks": True}):
             return zarr.open_array(str(folder / name), mode="r+" if writable else "r")
     except (OSError, ValueError, KeyError, TypeError) as error:
+        if not folder.exists():
+            raise HaikuError(
+                f"{folder.name} is gone, moved or deleted since it was opened: put it back, or "
+                "encode the slide again."
+            ) from error
         raise HaikuError(
             f"{folder.name} is damaged (its part '{name}' cannot be opened): encode the slide "
             "again."

@@ -54,6 +54,11 @@ def read_ome_zarr(folder: Path, *, says_size: bool = True) -> RawImage:
             raise _no_image(folder)
         group, attributes = inner, _ome(inner)
     scales = attributes.get("multiscales")
+    if str(attributes.get("format", "")).startswith("napari-haiku"):
+        raise HaikuError(
+            f"{folder.name} is what encoding a slide left and no image: open the image it was made "
+            "of, beside which it is found by itself."
+        )
     if not isinstance(scales, list) or not scales or not isinstance(scales[0], dict):
         raise _no_image(folder)
     try:
