@@ -142,13 +142,13 @@ def test_a_model_trained_on_the_left_half_is_told(
     from napari_haiku.images.reading import open_image
     from napari_haiku.model.loading import load_model
 
-    def trained(name, *, device):
+    def trained(_report, name, device):
         model = load_model(name, device=device)
         image = {"fingerprint": open_image(wide_slide[0]).fingerprint}
         model.card = {**model.card, "training_images": [image | {"region_um": [0, 0, 700, 300]}]}
         return model
 
-    monkeypatch.setattr(demo_slides, "load_model", trained)
+    monkeypatch.setattr(demo_slides, "loaded_model", trained)
     done = run(
         "demo", "--slide", wide_slide[0], "--mif", wide_slide[1], "--model", model_folder,
         "--output", tmp_path / "out", "--json",
