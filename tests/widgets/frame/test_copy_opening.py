@@ -178,6 +178,19 @@ def test_damaged_newer_and_own_sessions_are_refused_in_one_sentence(
     assert not asides(encoding)
 
 
+def test_a_second_window_on_the_same_slide_opens_no_copy(qtbot, copied, encoding, copy, visit):
+    first, workspace, _ = copied
+    keeper_of(first).save()
+    keeper_of(first).wait()
+    other, elsewhere = visit()
+    said = Said(other)
+    keeper_of(other).open_copy(copy)
+    assert "open in another window" in refused(qtbot, said)
+    assert elsewhere.selection == workspace.selection == 9
+    assert kept_names(session_place(encoding)) == ["Second"]
+    assert not asides(encoding)
+
+
 @pytest.mark.parametrize("failing", [1, 2])
 def test_where_nothing_can_be_written_what_is_in_view_stays(
     qtbot, copied, encoding, copy, monkeypatch, failing
