@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_haiku.viewer.layers.slice_cache import forget_drawn_pixels
 from napari_haiku.viewer.search.selecting import follow_clicks
 from napari_haiku.viewer.workspace import workspace_of
 from napari_haiku.widgets.frame.appearance import LABEL_WIDTH, MIN_DOCK_WIDTH, dock_stylesheet
@@ -320,6 +321,7 @@ class HaikuDock(QWidget):
         self._desk.close()
         self._window.leave()
         self._leave_clicks()
+        forget_drawn_pixels()
 
     # -- inside -----------------------------------------------------------------------------------
 
