@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
-COLOURS = 256
-FLAT, GREYS = 160, 20
-# Words in amber and in grey, from faint to full: too thin to be areas.
-INKS = np.array([[227, 182, 23], [169, 175, 184]])
 REGIONS, EXPORT = "6_regions.png", "7_export.png"
 WALK = "--walk"
 
@@ -83,35 +79,14 @@ def no_session(folder: Path, aside: Path) -> Iterator[None]:
 
 
 def save(picture: Path, target: Path) -> None:
-    """Save a picture with a palette: a third of the size, every plain colour as it is."""
-    image = Image.open(picture).convert("RGB")
-    pixels = np.asarray(image)
-    # The edges of letters are shades of grey that no area has.
-    greys = np.repeat(np.linspace(16, 248, GREYS).round().astype(np.uint8)[:, None], 3, axis=1)
-    shades = np.linspace(0.25, 1, 4)[:, None, None] * INKS + np.array([0, 0, 8])
-    inks = shades.clip(0, 255).astype(np.uint8).reshape(-1, 3)
-    flat = np.concatenate([plain_colours(pixels)[:FLAT], greys, inks])
-    rest = image.quantize(COLOURS - len(flat), dither=Image.Dither.NONE).getpalette() or []
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([*flat.ravel().tolist(), *rest[: 3 * (COLOURS - len(flat))]])
-    image.quantize(palette=palette, dither=Image.Dither.NONE).save(target, optimize=True)
-    print(f"docs/images/{target.name}: {target.stat().st_size / 1e3:.0f} kB")
+    """Save a picture in 32 shades of red, green and blue: two thirds of the size.
 
-
-def plain_colours(pixels: np.ndarray) -> np.ndarray:
-    """Colours of areas of 3 x 3 pixels of one colour, the commonest first.
-
-    Swatches, bars and controls are such areas and tissue is none. A palette made by
-    how common colours are would lay the swatches of like niches together.
+    No colour is off by more than an eye can tell. A palette would halve the size again, but give
+    wrong colours to maps, whose colours are values.
     """
-    inner = pixels[1:-1, 1:-1]
-    same = np.ones(inner.shape[:2], bool)
-    height, width = same.shape
-    for down in range(3):
-        for right in range(3):
-            same &= (pixels[down : down + height, right : right + width] == inner).all(axis=2)
-    colours, counts = np.unique(inner[same], axis=0, return_counts=True)
-    return colours[np.argsort(-counts, kind="stable")]
+    pixels = np.asarray(Image.open(picture).convert("RGB"))
+    Image.fromarray((pixels & 0xF8) | (pixels >> 5)).save(target, optimize=True)
+    print(f"docs/images/{target.name}: {target.stat().st_size / 1e3:.0f} kB")
 
 
 def walk_on(folder: Path, pictures: Path) -> None:
