@@ -375,18 +375,14 @@ def test_a_check_that_is_given_up_says_nothing(dock, press, qtbot, monkeypatch):
 
 
 def niches_on_the_canvas(viewer, workspace):
-    encoding = workspace.encoding
-    labels = 1 + (np.arange(encoding.n_patches) % 2)
-    show_niches(viewer, draw_niches(encoding.grid, labels), {1: "One", 2: "Two"})
+    labels = 1 + (np.arange(workspace.encoding.n_patches) % 2)
+    show_niches(viewer, draw_niches(workspace.encoding.grid, labels), {1: "One", 2: "Two"})
     assert not layer_in_slot(viewer, PREDICTED).visible
 
 
-def test_clicking_the_marker_chosen_already_brings_its_map_back(
-    predicted, viewer, workspace, qtbot
-):
-    marker = predicted.table.current
+def test_clicking_the_marker_chosen_brings_its_map_back(predicted, viewer, workspace, qtbot):
+    marker, grid = predicted.table.current, predicted.table.table
     niches_on_the_canvas(viewer, workspace)
-    grid = predicted.table.table
     row = predicted.table.shown.index(marker)
     middle = grid.visualItemRect(grid.item(row, 2)).center()
     qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=middle)
