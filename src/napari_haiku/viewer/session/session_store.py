@@ -150,8 +150,10 @@ class SessionStore:
             write_session(place, before, belonging)
             write_session(self.place, parts, belonging)
         except BaseException:
-            # The session in place is whole: what was set aside would only be in the way.
-            shutil.rmtree(place, ignore_errors=True)
+            # The session in place is whole: what was just set aside would only be in the way.
+            # What was set aside a moment ago is in place no more, and stays.
+            if aside is None:
+                shutil.rmtree(place, ignore_errors=True)
             raise
         return place
 
