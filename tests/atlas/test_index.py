@@ -176,3 +176,25 @@ def test_codes_of_many_directions_rank_as_the_vectors_do(tmp_path):
     found = index.candidates(queries, None, 1500, 50, lists=plan.lists, wanted=70)
     truth = best_rows(queries, gallery, np.arange(1500), 50)[0]
     assert recall(truth, found) > 0.97
+
+
+@pytest.mark.parametrize(("asked", "threads"), [(1, 2), (80, 4)])
+def test_a_few_questions_leave_half_of_the_threads(index, made, monkeypatch, asked, threads):
+    faiss = pytest.importorskip("faiss")
+    _, vectors, _ = made
+    before = faiss.omp_get_max_threads()
+    codes, seen = index._codes, []
+
+    class Watched:
+        def search(self, *given, **how):
+            seen.append(faiss.omp_get_max_threads())
+            return codes.search(*given, **how)
+
+    monkeypatch.setattr(index, "_codes", Watched())
+    faiss.omp_set_num_threads(4)
+    try:
+        index.candidates(vectors.queries[:asked], None, 0, 50)
+        assert faiss.omp_get_max_threads() == 4
+    finally:
+        faiss.omp_set_num_threads(before)
+    assert seen == [threads]
