@@ -64,7 +64,7 @@ def ours(slide, state, out, precision):
             stride_um=PATCH_UM,
             # Every patch, as the others take them.
             min_tissue=0,
-            batch_size=BATCH,
+            # Patches at a time as the device suggests; the others have no such rule.
         )
         path = run_job(encode_slide(request, model)).path
         return Encoding.open(path).embeddings("he")

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CPU_BATCH = 32
+# With more, the C library asks the system anew for the memory of every layer of the tower.
+CPU_BATCH = 16
 GPU_BATCH = 64
 # Memory of a GPU in bytes from which on a pass may be this large.
 _GPU_BATCHES = ((40 * 2**30, 256), (12 * 2**30, 128))
