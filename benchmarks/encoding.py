@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -76,6 +77,9 @@ def run(
     python: Path | str, side: str, slide: Path, state: Path, out: Path, patches: int
 ) -> dict[str, float]:
     script = Path(__file__).with_name("encoding_side.py")
+    # What an earlier run left would be resumed.
+    for left in out.parent.glob(f"{out.name}.*"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
     done = subprocess.run(
         [str(python), str(script), side, str(slide), str(state), str(out), str(patches)],
         capture_output=True,

@@ -198,7 +198,7 @@ def tiatoolbox(slide, state, out):
         import zarr
 
         (path,) = found.values()
-        return np.asarray(zarr.open(str(path), mode="r")["probabilities"])
+        return np.asarray(zarr.open(str(path), mode="r")["features"])
 
     return work
 
