@@ -96,3 +96,11 @@ def test_a_nuclear_stain_names_nothing_beside_another_marker(others, name):
         {"niche": 1, "marker": markers, "effect": [2.0, 0.6][: len(markers)], "q": 0.001}
     )
     assert suggest_names(table, (1,), groups) == {1: name}
+
+
+@pytest.mark.parametrize(
+    ("effects", "name"), [((-0.8, -0.2), "Low in all markers"), ((-0.8, 0.2), "No high marker")]
+)
+def test_a_niche_without_a_high_marker_is_named_by_what_is_so(effects, name):
+    table = pd.DataFrame({"niche": 1, "marker": ("PanCK", "CD8"), "effect": effects, "q": 0.001})
+    assert suggest_names(table, (1,), GROUPS) == {1: name}

@@ -72,7 +72,7 @@ def test_a_split_stays_within_its_niche(result):
 
 
 def test_names_are_short_and_all_different():
-    names = {1: "Epithelium: EpCAM, PanCK", 2: "Epithelium: Ki67", 3: "Nothing stands out"}
+    names = {1: "Epithelium: EpCAM, PanCK", 2: "Epithelium: Ki67", 3: "Low in all markers"}
     assert short_names(names) == {1: "Epithelium, EpCAM", 2: "Epithelium, Ki67", 3: names[3]}
     assert short_names({1: "T cells: CD3, CD8"}) == {1: "T cells"}
     assert len(set(short_names({1: "High A", 2: "High A"}).values())) == 2

@@ -168,7 +168,8 @@ def suggest_names(
     A marker stands out with an effect of at least 0.3 and q below 0.05. The
     name is the functional group whose markers have the largest effect on
     average, followed by the two markers that stand out most. A nuclear stain
-    names a niche only where nothing else stands out.
+    names a niche only where nothing else stands out; a niche without any such
+    marker is "Low in all markers" where each is lower than elsewhere.
 
     Parameters
     ----------
@@ -194,7 +195,8 @@ def _name(
 ) -> str:
     standing_out = sorted(clear, key=lambda marker: (-effects[marker], marker))
     if not standing_out:
-        return "Nothing stands out"
+        lower = all(effect < 0 for effect in effects.values())
+        return "Low in all markers" if lower else "No high marker"
     # A nuclear stain tells how many cells there are, not of what kind.
     counting = groups.get("nuclei", ())
     standing_out = [marker for marker in standing_out if marker not in counting] or standing_out
