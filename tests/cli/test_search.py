@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -205,3 +207,19 @@ def test_only_unknown_words_are_refused(run, atlas, model_folder):
     done = run("search", atlas, "--text", "zebra", "--model", model_folder, "--json")
     assert done.exit_code == 1
     assert "never read any of these words" in done.content["error"]
+
+
+def test_words_that_say_nothing_of_tissue_are_refused(run, atlas, model_folder):
+    done = run("search", atlas, "--text", "zebra of the", "--model", model_folder, "--json")
+    assert done.exit_code == 1
+    assert "nothing to search for" in done.content["error"]
+    assert "stages" in done.content["error"]
+
+
+def test_the_search_of_the_documentation_finds_something(run):
+    page = Path(__file__).parents[2] / "docs" / "reference" / "commands.md"
+    words = re.search(r'`search demo --text "([^"]+)"`', page.read_text("utf-8")).group(1)
+    done = run("search", "demo", "--text", words, "-k", "3", "--json")
+    assert done.exit_code == 0
+    assert len(done.content["hits"]) == 3
+    assert not [note for note in done.content.get("notes", ()) if "never read" in note]

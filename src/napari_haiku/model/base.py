@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from napari_haiku.clinical import Record, caption
 from napari_haiku.errors import HaikuError
 from napari_haiku.model.scaling import ChannelScaling, fit_scaling
+from napari_haiku.model.searched_words import checked_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -231,15 +231,10 @@ class TissueModel(ABC):
         Raises
         ------
         HaikuError
-            No word is known.
+            No word is known, or only such as say nothing of tissue (the, of, at, ...).
         """
         unknown = self.unknown_words(text)
-        strange = {word.casefold() for word in unknown}
-        known = [word for word in re.findall(r"[\w'-]+", text) if word.casefold() not in strange]
-        if not known:
-            raise HaikuError(
-                "The model has never read any of these words: there is nothing to search for."
-            )
+        known = checked_words(text, unknown)
         return self.encode_text([" ".join(known)])[0], unknown
 
     def fit_scaling(self, overview: NDArray[Any], mask: NDArray[np.bool_] | None) -> ChannelScaling:

@@ -5,9 +5,12 @@ import pytest
 
 from napari_haiku.atlas.build import build_atlas
 from napari_haiku.jobs import run_job
+from napari_haiku.model.loading import load_model
+from napari_haiku.model.searched_words import searched_words
 from napari_haiku.viewer.layers.layer_slots import layer_in_slot
 from napari_haiku.viewer.search.region_drawing import show_region
-from napari_haiku.widgets.similar.similar_dock import SimilarDock
+from napari_haiku.widgets.similar.similar_dock import BEFORE, SimilarDock
+from napari_haiku.widgets.similar.word_line import EXAMPLE
 
 PATIENCE_MS = 60_000
 
@@ -92,6 +95,37 @@ def test_only_unknown_words_are_refused(qtbot, dock, stores, monkeypatch):
     dock.asking.search()
     qtbot.waitUntil(lambda: dock.strip.state == "failed", timeout=PATIENCE_MS)
     assert "never read any of these words" in dock.strip.text
+
+
+def test_refused_words_leave_no_hits_of_the_question_before(qtbot, dock, stores, monkeypatch):
+    answered(qtbot, dock, select(dock))
+    unknown = ("lymphoid", "aggregate", "at", "edge")
+    monkeypatch.setattr(type(stores.model), "unknown_words", lambda _self, _text: unknown)
+    dock.ask.look_for.buttons["Text"].click()
+    dock.ask.words.line.setText("lymphoid aggregate at the edge")
+    dock.asking.search()
+    qtbot.waitUntil(lambda: dock.strip.state == "failed", timeout=PATIENCE_MS)
+    assert "nothing to search for" in dock.strip.text
+    assert "nothing to search for" in dock.ask.words.remark.text()
+    assert (dock.found, dock.workspace.hits) == (None, None)
+    assert not dock.gallery.isVisible()
+    assert layer_in_slot(dock.viewer, "similarity") is None
+
+
+def test_hits_are_those_of_the_question_before_once_a_filter_leaves_nothing(qtbot, dock):
+    answered(qtbot, dock, select(dock))
+    dock.ask.chips.set_filter("stage", "no such stage")
+    qtbot.waitUntil(lambda: dock.strip.state == "failed", timeout=PATIENCE_MS)
+    assert dock.header.text() == BEFORE
+    answered(qtbot, dock, dock.ask.chips.remove_last)
+    assert "found in" in dock.header.text()
+
+
+def test_the_example_is_of_words_the_shipped_model_has_read():
+    example = EXAMPLE.removeprefix("e.g. ")
+    model = load_model()
+    assert model.unknown_words(example) == ()
+    assert searched_words(example, ()) == tuple(example.split())
 
 
 def test_glass_is_said_to_be_glass(dock):

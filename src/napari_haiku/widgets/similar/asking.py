@@ -155,6 +155,7 @@ class Asking:
             lambda: similar_words.read_words(text, model, fingerprint),
             take,
             "Reading the words",
+            on_failure=self._refusal,
             lane=_LANE,
         )
         return False

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from napari_haiku.viewer.search.hit_cards import HitCard
     from napari_haiku.widgets.frame.jobs import Failure
 
+BEFORE = "Hits of the question before"
+
 
 class SimilarDock(HaikuDock):
     """Finds the patches of the atlas that are most alike what is asked about."""
@@ -208,6 +210,13 @@ class SimilarDock(HaikuDock):
         self.legend.hide()
 
     def _failed(self, failure: Failure) -> None:
+        # Hits on show would read as the answer to what was just refused.
+        if self.ask.kind == TEXT:
+            self.workspace.hits = None
+            self.show_nothing()
+            self.canvas.clear()
+        elif self.found is not None:
+            self.header.setText(BEFORE)
         actions: list[tuple[str, Callable[[], object]]] = []
         if self.ask.chips.filters and "filter" in failure.sentence:
             actions.append(("Remove last filter", self.ask.chips.remove_last))

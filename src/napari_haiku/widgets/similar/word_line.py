@@ -9,11 +9,13 @@ from qtpy.QtCore import QPoint, Signal
 from qtpy.QtGui import QColor, QPainter, QPen, QPolygon
 from qtpy.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
 
+from napari_haiku.model.searched_words import searched_words
 from napari_haiku.widgets.frame.appearance import CAUTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+EXAMPLE = "e.g. stage IV colon cancer"
 _WORD = re.compile(r"[\w'-]+")
 
 
@@ -31,9 +33,12 @@ class WordLine(QWidget):
         self._unknown_words: Callable[[str], Collection[str]] | None = None
         self.unknown: tuple[str, ...] = ()
         self.line = UnderlinedLine()
-        self.line.setPlaceholderText("e.g. lymphoid aggregate at the tumour edge")
+        self.line.setPlaceholderText(EXAMPLE)
         self.line.setAccessibleName("Words to look for")
-        self.line.setToolTip("Describe tissue in the words of the records; Enter starts.")
+        self.line.setToolTip(
+            "Words of the clinical records, such as organs, diseases, stages, grades and "
+            "treatments; Enter starts."
+        )
         self.remark = QLabel()
         self.remark.setProperty("haiku", "caution")
         self.remark.setWordWrap(True)
@@ -68,12 +73,11 @@ class WordLine(QWidget):
             if found.group().casefold() in strange
         ]
         self.line.underline(spans)
-        words = _WORD.findall(text)
         if not self.unknown:
             self.remark.hide()
             return
         named = ", ".join(f'"{word}"' for word in self.unknown)
-        if all(word.casefold() in strange for word in words):
+        if not searched_words(text, self.unknown):
             end = "there is nothing to search for."
         else:
             end = "underlined words are ignored."
