@@ -304,3 +304,13 @@ def test_edits_and_scenarios_come_back_and_are_asked_again(answered, open_dock, 
     assert workspace.counterfactual.edit.after == {"stage": "IV"}
     assert workspace.counterfactual.provenance["neighbours"] == 20
     assert again.scenario_bar.current == "Stage IV"
+
+
+def test_long_names_of_niches_do_not_widen_the_dock(answered, workspace):
+    answered.workspace.selection = 40
+    answered.show_marker("PanCK")
+    names = dict.fromkeys(workspace.counterfactual.niches.names, "Tumour bed with fibrosis " * 6)
+    answered.answer.name_niches(names)
+    # The viewport of the dock in a window of 1366 x 768 pixels.
+    assert answered._content.minimumSizeHint().width() <= 353
+    assert answered.answer.niche.currentText() in answered.answer.niche.toolTip()

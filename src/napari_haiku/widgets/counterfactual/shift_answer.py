@@ -16,6 +16,7 @@ from napari_haiku.viewer.counterfactual.placebo_words import (
 from napari_haiku.widgets.counterfactual.shift_chart import ShiftChart
 from napari_haiku.widgets.frame.heat_map import HeatMap
 from napari_haiku.widgets.frame.legend_bar import LegendBar
+from napari_haiku.widgets.frame.short_combo import ShortCombo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,8 +40,12 @@ class ShiftAnswer(QWidget):
         self._maps: ShiftMaps | None = None
         self.cautions = _label("caution")
         self.key = _label("secondary")
-        self.niche = QComboBox()
-        self.niche.setToolTip("Which niche the markers below are of.")
+        self.niche = ShortCombo()
+        # A long name of a niche must not make the answer wider than the dock.
+        self.niche.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.niche.setMinimumContentsLength(4)
         self.niche.setAccessibleName("Niche")
         self.niche.currentIndexChanged.connect(lambda _index: self._show_niche())
         self.chart = ShiftChart()
@@ -92,6 +97,7 @@ class ShiftAnswer(QWidget):
             self.niche.setItemText(place, names.get(number, self.niche.itemText(place)))
         self.cells.names.update({n: name for n, name in names.items() if n in self.cells.names})
         self.cells.update()
+        self._name_niche()
 
     def clear(self) -> None:
         """Show nothing."""
@@ -121,8 +127,12 @@ class ShiftAnswer(QWidget):
         """Show the markers of another niche."""
         self.niche.setCurrentIndex(self.niche.findData(niche))
 
+    def _name_niche(self) -> None:
+        self.niche.setToolTip(f"{self.niche.currentText()}: the niche the markers below are of.")
+
     def _show_niche(self) -> None:
         niche = self.niche.currentData()
+        self._name_niche()
         if self._maps is None or niche is None:
             return
         self.chart.show_rows(self._maps.rows(niche))
