@@ -83,11 +83,80 @@ def test_other_patches_make_the_encoding_stale_and_go_to_a_new_place(qtbot, dock
     qtbot.waitUntil(lambda: dock.strip.state == "caution", timeout=PATIENCE_MS)
     assert "Settings changed" in dock.strip.text
     assert dock.workspace.encoding is not None
-    qtbot.mouseClick(dock.strip.buttons[0], Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: dock.ready, timeout=PATIENCE_MS)
-    encode(qtbot, dock)
+    earlier = dock.workspace.encoding
+    ask_again(qtbot, dock, dock.strip.buttons[0])
+    assert dock.workspace.encoding is earlier
+    dock.primary.click()
+    qtbot.waitUntil(lambda: dock.workspace.encoding is not earlier, timeout=PATIENCE_MS)
     assert dock.workspace.encoding.path.name == "p0_he-2.haiku.zarr"
     assert Encoding.open(slide[0].parent / "p0_he.haiku.zarr").n_patches == 96
+    qtbot.waitUntil(lambda: dock.strip.text.startswith("Encoded."), timeout=PATIENCE_MS)
+    press(qtbot, dock, "Back to the earlier one")
+    qtbot.waitUntil(lambda: dock.ready, timeout=PATIENCE_MS)
+    assert dock.workspace.encoding.path == earlier.path
+
+
+def ask_again(qtbot, dock, button):
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: dock.ready and dock.primary.text() == "Encode", timeout=PATIENCE_MS)
+
+
+def press(qtbot, dock, name):
+    button = next(b for b in dock.strip.buttons if b.text() == name)
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def test_asking_again_keeps_the_earlier_encoding_and_its_results_in_view(qtbot, dock, slide):
+    encode(qtbot, dock)
+    earlier, results = dock.workspace.encoding, object()
+    dock.workspace.hits = results
+    ask_again(qtbot, dock, dock.again)
+    assert dock.strip.text.startswith("96 patches")
+    assert dock.workspace.encoding is earlier
+    assert dock.workspace.hits is results
+    press(qtbot, dock, "Back to the earlier one")
+    qtbot.waitUntil(lambda: dock.ready, timeout=PATIENCE_MS)
+    assert dock.primary.text().startswith("Find similar tissue")
+    assert dock.output.text() == str(earlier.path)
+    assert dock.workspace.hits is results
+    assert [path.name for path in slide[0].parent.glob("*.zarr")] == ["p0_he.haiku.zarr"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_new_encoding_that_comes_to_nothing_leaves_the_earlier_one(
+    qtbot, dock, monkeypatch, fails
+):
+    import threading
+
+    from napari_haiku.errors import HaikuError
+    from napari_haiku.jobs import Progress
+
+    cancelled = threading.Event()
+
+    def endless(*_args, **_options):
+        yield Progress(1, 96, "Encoding")
+        if fails:
+            raise HaikuError("The disk is full: free some space.")
+        while not cancelled.wait(0.01):
+            yield Progress(2, 96, "Encoding")
+
+    encode(qtbot, dock)
+    earlier, results = dock.workspace.encoding, object()
+    dock.workspace.hits = results
+    ask_again(qtbot, dock, dock.again)
+    monkeypatch.setattr("napari_haiku.viewer.slides.encode_preview.encode_or_resume", endless)
+    dock.primary.click()
+    if not fails:
+        dock.cancel()
+    qtbot.waitUntil(lambda: not dock.is_running(), timeout=PATIENCE_MS)
+    cancelled.set()
+    assert dock.strip.state == ("failed" if fails else "caution")
+    assert dock.workspace.encoding is earlier
+    assert dock.workspace.hits is results
+    press(qtbot, dock, "Back to the earlier one")
+    qtbot.waitUntil(lambda: dock.ready, timeout=PATIENCE_MS)
+    assert dock.workspace.encoding is earlier
+    assert dock.primary.text().startswith("Find similar tissue")
 
 
 def test_a_markers_change_is_taken_and_a_double_one_refused(qtbot, dock):

@@ -163,6 +163,14 @@ def warmed(encoding: Encoding) -> Encoding:
     return encoding
 
 
+def opened_with_size(path: Path) -> tuple[Encoding, int]:
+    """Open an encoding as the window needs it, and give its size on disk (bytes)."""
+    from napari_haiku.encoding.store import Encoding
+
+    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return warmed(Encoding.open(path)), size
+
+
 def _seconds_per_patch(request: EncodeRequest, model: TissueModel, grid: PatchGrid) -> float:
     from napari_haiku.images.patches import PatchSource
 

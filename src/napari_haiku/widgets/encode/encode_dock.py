@@ -16,7 +16,8 @@ from napari_haiku.viewer.session.folder import session_place
 from napari_haiku.viewer.slides import encode_preview, slide_layers
 from napari_haiku.viewer.slides.encoding_place import encoding_place, free_place, stem_of
 from napari_haiku.widgets.encode import encode_words
-from napari_haiku.widgets.encode.how_form import HowForm
+from napari_haiku.widgets.encode.encoding_anew import EncodingAnew
+from napari_haiku.widgets.encode.how_form import HowForm, what_is_known
 from napari_haiku.widgets.encode.pixel_size import MISSING
 from napari_haiku.widgets.encode.record_section import RecordSection
 from napari_haiku.widgets.encode.slide_section import SlideSection
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from napari_haiku.jobs import Progress
     from napari_haiku.model.base import TissueModel
     from napari_haiku.viewer.slides.encode_preview import Preview
+    from napari_haiku.widgets.frame.jobs import Failure
 
 _SETTLE_MS = 150
 _FILL_EVERY = 128
@@ -51,6 +53,7 @@ class EncodeDock(HaikuDock):
         self._chosen_place: Path | None = None
         self._model_asked: tuple[str, str] | None = None
         self._filled = 0
+        self.anew = EncodingAnew(self.workspace)
         self.slide = SlideSection(self)
         self.record = RecordSection(self)
         self.form = self.record.form
@@ -76,7 +79,7 @@ class EncodeDock(HaikuDock):
         self.body.addLayout(line)
         self.body.addStretch(1)
         self.again = self.add_secondary(
-            "Encode again", self._encode_again, tooltip="Encode into a new place; nothing is lost."
+            "Encode again", self._encode_again, tooltip="Encode into a new place; this one stays."
         )
         self.again.hide()
         self._settle = QTimer(self)
@@ -90,15 +93,14 @@ class EncodeDock(HaikuDock):
         for signal in (events.he, events.mif):
             self.follow(signal, self._show_slide)
         self.follow(events.record, lambda _record: self._prepare_unless_encoded())
-        self.run(_what_is_known, self._show_known, "Looking at models", lane="known", quiet=True)
+        self.run(what_is_known, self._show_known, "Looking at models", lane="known", quiet=True)
         self._settle.start()
 
     def on_state(self) -> None:
         """Name the blue button for what comes next."""
-        encoding = self.workspace.encoding
         if self.is_running("main"):
             self.set_primary("Encode", enabled=False, tooltip="Encoding is under way.")
-        elif encoding is not None:
+        elif not self.anew.to_encode:
             self.set_primary(
                 f"Find similar tissue {NEXT}", tooltip="Go to the Similar tissue dock."
             )
@@ -111,7 +113,7 @@ class EncodeDock(HaikuDock):
                 enabled=ready,
                 tooltip="Starts; you may close the slide and carry on later.",
             )
-        self.again.setVisible(encoding is not None and not self.is_running("main"))
+        self.again.setVisible(not self.anew.to_encode and not self.is_running("main"))
 
     @property
     def ready(self) -> bool:
@@ -120,13 +122,15 @@ class EncodeDock(HaikuDock):
 
     def press_primary(self) -> None:
         """Encode, or hand over to Similar tissue."""
-        if self.workspace.encoding is not None:
-            self.go_to(SIMILAR)
-        else:
+        if self.anew.to_encode:
             self.encode()
+        else:
+            self.go_to(SIMILAR)
 
     def _show_slide(self, *_: object) -> None:
-        self._chosen_place = None
+        self._chosen_place = self.anew.place_of(self._chosen_place)
+        if self.workspace.encoding is None:
+            self.anew.end()
         self._preview = None
         self._settle.start()
 
@@ -187,7 +191,7 @@ class EncodeDock(HaikuDock):
         )
 
     def _prepare_unless_encoded(self) -> None:
-        if self.workspace.encoding is None:
+        if self.anew.to_encode:
             self._settle.start()
 
     def _show_known(self, known: tuple[dict[str, str], list[dict[str, Any]]]) -> None:
@@ -234,7 +238,7 @@ class EncodeDock(HaikuDock):
                 self.record.ask()
             elif asked_with is None:
                 self.strip.say("done", encode_words.found(changed))
-        elif self.workspace.encoding is not None:
+        elif not self.anew.to_encode:
             self.strip.say(
                 "caution",
                 "Settings changed since this encoding.",
@@ -247,7 +251,7 @@ class EncodeDock(HaikuDock):
                 preview.conflict,
                 actions=[
                     ("Encode again", self._encode_again),
-                    ("Open the old one", self._open_old),
+                    *(self.anew.actions(self._back) or [("Open the old one", self._open_old)]),
                 ],
             )
         else:
@@ -257,18 +261,11 @@ class EncodeDock(HaikuDock):
         self.on_state()
 
     def _say_estimate(self, preview: Preview) -> None:
-        if preview.done:
-            self.strip.say("running", encode_words.resumable(preview), key="estimate")
-        elif preview.size_bytes > preview.free_bytes:
-            self.strip.say(
-                "caution",
-                encode_words.too_little_space(preview),
-                actions=[("Choose folder...", self._choose_place)],
-                key="estimate",
-            )
-        else:
-            text = encode_words.estimate(preview, self._where())
-            self.strip.say("running", text, key="estimate")
+        state, text = encode_words.outlook(preview, self._where())
+        actions = self.anew.actions(self._back)
+        if state == "caution":
+            actions.insert(0, ("Choose folder...", self._choose_place))
+        self.strip.say(state, text, actions=actions, key="estimate")
 
     def _where(self) -> str:
         if self._place is None or self._place[1]:
@@ -300,7 +297,7 @@ class EncodeDock(HaikuDock):
             lambda result: self._finish(result, slide),
             "Encoding",
             on_progress=self._fill,
-            on_failure=lambda _failure: self.on_state(),
+            on_failure=self._failed,
             on_stopped=self._stopped,
         )
         self.on_state()
@@ -309,45 +306,52 @@ class EncodeDock(HaikuDock):
         """Encode into a free place, so that nothing already saved is lost."""
         if self._place is not None:
             self._chosen_place = free_place(self._place[0])
-        self.workspace.open_encoding(None)
+        self.anew.begin()
         self.strip.clear()
         self._prepare()
 
-    def _open_old(self) -> None:
-        from napari_haiku.encoding.store import Encoding
+    def _back(self, earlier: Encoding) -> None:
+        """Leave the new encoding, and go on with the one that was there before."""
+        self.anew.end()
+        self._chosen_place = earlier.path
+        self.strip.clear()
+        current = self.workspace.encoding
+        if current is None or current.path != earlier.path:
+            self._open(earlier)
+        self._prepare()
 
+    def _open_old(self) -> None:
         if self._place is None:
             return
-        path = self._place[0]
-        self.run(
-            lambda: encode_preview.warmed(Encoding.open(path)), self._open, "Opening the encoding"
-        )
+        path, read = self._place[0], encode_preview.opened_with_size
+        self.run(lambda: read(path)[0], self._open, "Opening the encoding")
 
     def _fill(self, progress: Progress) -> None:
-        if self._preview is None or progress.doing != "Encoding":
+        # The earlier encoding and its results stay in view until the new one is finished.
+        if self._preview is None or progress.doing != "Encoding" or self.anew.wanted:
             return
         if progress.done - self._filled >= _FILL_EVERY or progress.done == progress.total:
             self._filled = progress.done
             slide_layers.show_patches(self.viewer, self._preview.grid, done=progress.done)
+
+    def _failed(self, failure: Failure) -> None:
+        if self.anew.wanted:
+            actions = [("Try again", self.encode), *self.anew.actions(self._back)]
+            self.strip.say("failed", failure.sentence, actions=actions, details=failure.details)
+        self.on_state()
 
     def _stopped(self, progress: Progress | None) -> None:
         if progress is not None and progress.total:
             text = encode_words.stopped(progress.done, progress.total)
         else:
             text = "Stopped before the first patch."
-        self.strip.say("caution", text, actions=[("Resume", self.encode)])
+        actions = [("Resume", self.encode), *self.anew.actions(self._back)]
+        self.strip.say("caution", text, actions=actions)
         if self._preview is not None and progress is not None:
             self._preview = replace(self._preview, done=progress.done)
         self.on_state()
 
     def _finish(self, result: EncodeResult, slide: tuple[Any, Any]) -> None:
-        from napari_haiku.encoding.store import Encoding
-
-        def read() -> tuple[Encoding, int]:
-            encoding = encode_preview.warmed(Encoding.open(result.path))
-            size = sum(f.stat().st_size for f in result.path.rglob("*") if f.is_file())
-            return encoding, size
-
         def show(answer: tuple[Encoding, int]) -> None:
             encoding, size = answer
             self.workspace.saved = result.path
@@ -355,12 +359,14 @@ class EncodeDock(HaikuDock):
             # The user may have opened another slide meanwhile; then nothing is put in its place.
             if slide == (self.workspace.he, self.workspace.mif):
                 self._open(encoding)
-                self.strip.say("done", words, bold="Encoded.")
+                actions = self.anew.actions(self._back)
+                self.strip.say("done", words, bold="Encoded.", actions=actions)
             else:
                 self.strip.say("done", words, bold=f"{encoding.slide_id} is encoded.")
             self.on_state()
 
-        self.run(read, show, "Opening the encoding", quiet=True)
+        read = encode_preview.opened_with_size
+        self.run(lambda: read(result.path), show, "Opening the encoding", quiet=True)
 
     # -- between two visits -----------------------------------------------------------------------
 
@@ -388,10 +394,3 @@ class EncodeDock(HaikuDock):
             self.workspace.record = dict(encoding.record)
         slide_layers.show_patches(self.viewer, encoding.grid)
         self.on_state()
-
-
-def _what_is_known() -> tuple[dict[str, str], list[dict[str, Any]]]:
-    from napari_haiku.model.devices import why_not
-    from napari_haiku.model.presets import list_models
-
-    return why_not(), list_models()

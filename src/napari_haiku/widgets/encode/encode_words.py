@@ -11,8 +11,18 @@ if TYPE_CHECKING:
 
     from napari_haiku.encoding.request import EncodeResult
     from napari_haiku.viewer.slides.encode_preview import Preview
+    from napari_haiku.widgets.frame.message_strip import State
 
 _NOTEWORTHY_S = 2.0
+
+
+def outlook(preview: Preview, place: str) -> tuple[State, str]:
+    """Say what is ahead: what is left, what it takes, or that the disk is too full."""
+    if preview.done:
+        return "running", resumable(preview)
+    if preview.size_bytes > preview.free_bytes:
+        return "caution", too_little_space(preview)
+    return "running", estimate(preview, place)
 
 
 def estimate(preview: Preview, place: str) -> str:

@@ -220,3 +220,11 @@ def _um_box(tooltip: str) -> QDoubleSpinBox:
     box.setMinimumWidth(76)
     box.setToolTip(tooltip)
     return box
+
+
+def what_is_known() -> tuple[dict[str, str], list[dict[str, Any]]]:
+    """Tell why devices cannot be used, and which models there are; it reads disk."""
+    from napari_haiku.model.devices import why_not
+    from napari_haiku.model.presets import list_models
+
+    return why_not(), list_models()
