@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from napari_haiku.export.charts import heat_map, interval_chart, volcano
+from napari_haiku.export.drawing import LESS, MORE
+from napari_haiku.export.shift_charts import paired_chart
 
 
 def drawn(chart):
@@ -66,7 +68,7 @@ def test_intervals_are_drawn_largest_first(shifts):
     assert len(told) == 5
     assert all(text.startswith(start) for text, start in zip(told, expected, strict=True))
     marks = [float(circle.get("cx")) for circle in chart.iter("circle")]
-    assert all(260 <= mark <= 680 for mark in marks)
+    assert all(320 <= mark <= 740 for mark in marks)
 
 
 def test_interval_chart_without_intervals_has_no_lines_of_them(shifts):
@@ -109,3 +111,18 @@ def test_only_supported_shifts_have_a_filled_dot(shifts):
     assert [circle.get("fill") == circle.get("stroke") for circle in circles] == [True] + [
         False
     ] * 4
+
+
+def test_only_supported_rows_are_coloured_as_findings(shifts):
+    shifts["supported"], shifts["q"] = False, 0.001
+    first = shifts["shift"].abs().idxmax()
+    for chart in (volcano, interval_chart, paired_chart):
+        assert not {LESS, MORE} & colours(chart(shifts))
+    assert not [text for text in volcano(shifts).iter("text") if "(" in (text.text or "")]
+    shifts.loc[first, "supported"] = True
+    for chart in (volcano, interval_chart, paired_chart):
+        assert {LESS, MORE} & colours(chart(shifts))
+
+
+def colours(chart):
+    return {part.get(name) for part in chart.iter() for name in ("fill", "stroke")}

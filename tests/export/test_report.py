@@ -59,12 +59,14 @@ def test_every_section_is_there(report):
     found = read(report)
     assert list(found.sections)[1:] == [
         "Counterfactual: stage II to IV",
+        "In short",
         "The edit",
         "Support",
         "Shifts",
         "Every row",
         "Evidence",
         "How to read this",
+        "How it was computed",
         "Provenance",
     ]
     assert report.startswith("<!DOCTYPE html>")
@@ -183,7 +185,8 @@ def test_provenance_and_inference_are_told(case, report):
     said = read(report).sections
     assert "toy-atlas" in said["Provenance"]
     assert "seed" in said["Provenance"]
-    assert case.counterfactual.inference in said["Support"]
+    assert case.counterfactual.inference in said["How it was computed"]
+    assert case.counterfactual.support.sentence in said["Support"]
     assert "size cannot" in said["How to read this"]
 
 

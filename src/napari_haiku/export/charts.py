@@ -49,7 +49,7 @@ def heat_map(shifts: pd.DataFrame) -> Element:
     niches = shifts[["niche", "niche_name"]].drop_duplicates()
     markers = list(dict.fromkeys(shifts["marker"]))
     limit = limit_of(shifts["shift"])
-    left, top = 180, 110
+    left, top = 220, 110
     width, height = left + max(_CELL_W * len(markers), 180) + 20, top + _CELL_H * len(niches) + 50
     chart = svg(width, height, "Shift of each marker in each niche")
     for column, marker in enumerate(markers):
@@ -80,7 +80,7 @@ def interval_chart(shifts: pd.DataFrame, most: int = 25) -> Element:
     rows = rows.loc[order]
     reach = rows[["shift", "ci_low", "ci_high", "placebo_scale"]].abs().to_numpy(float)
     limit = rounded_up(float(np.nanmax(reach)) if np.isfinite(reach).any() else 1.0)
-    left, span, top = 260, 420, 16
+    left, span, top = 320, 420, 16
     height = top + _ROW_H * len(rows) + 46
     chart = svg(left + span + 90, height, "Largest shifts with 95 % intervals")
 
@@ -119,20 +119,21 @@ def volcano(shifts: pd.DataFrame) -> Element | None:
     chart = svg(left + span + 90, top + tall + 50, "Shift against p of every niche and marker")
     chart.append(stroke(left, top + tall, left + span, top + tall, FAINT))
     chart.append(stroke(left + span / 2, top, left + span / 2, top + tall, FAINT))
-    strongest = set(np.argsort(-height_of, kind="stable")[:10])
+    supported = rows["supported"].to_numpy(bool)
+    strongest = set(np.argsort(-np.where(supported, height_of, -1.0), kind="stable")[:10])
     for place, (row, value) in enumerate(zip(rows.to_dict("records"), height_of, strict=True)):
         x = left + span * (0.5 + 0.5 * row["shift"] / limit)
         y = top + tall * (1 - value / top_value)
-        strong = bool(row["q"] < _PLACEBO_LEVEL)
+        strong = bool(row["supported"])
         chart.append(
             element(
                 "circle",
                 element("title", _told(row)),
                 cx=x,
                 cy=y,
-                r=4 if row["supported"] else 3,
+                r=4 if strong else 3,
                 fill=(MORE if row["shift"] > 0 else LESS) if strong else FAINT,
-                stroke=INK if row["supported"] else "none",
+                stroke=INK if strong else "none",
                 opacity=1 if strong else _FAINT_OPACITY,
             )
         )
@@ -182,7 +183,8 @@ def _interval_row(
         x0, x1 = at(-2 * scale), at(2 * scale)
         band = {"x": x0, "y": y - 8, "width": x1 - x0, "height": 16}
         group.append(element("rect", fill="#D9DCE1", **band))
-    colour = MORE if shift > 0 else LESS
+    # Colour is for findings: a row that is not supported must not look like one.
+    colour = (MORE if shift > 0 else LESS) if row["supported"] else FAINT
     low, high = row["ci_low"], row["ci_high"]
     if math.isfinite(low) and math.isfinite(high):
         group.append(stroke(at(low), y, at(high), y, colour))

@@ -11,6 +11,7 @@ from napari_haiku.export.charts import interval_chart, volcano
 from napari_haiku.export.markup import Element, element, page
 from napari_haiku.export.report import NO_MORE_THAN_PLACEBO
 from napari_haiku.export.report_parts import (
+    COMPUTED,
     figure,
     notes_of,
     number,
@@ -20,6 +21,7 @@ from napari_haiku.export.report_parts import (
     whole_edit,
 )
 from napari_haiku.export.report_style import STYLE
+from napari_haiku.export.report_summary import cohort_in_short
 from napari_haiku.export.shift_charts import cluster_map, paired_chart, scatter
 from napari_haiku.notices import RESEARCH_USE
 from napari_haiku.storage import write_text
@@ -65,11 +67,13 @@ def cohort_report(result: CohortCounterfactualResult) -> str:
         ),
         element(
             "main",
+            cohort_in_short(result),
             _asked(result),
             _charts(result),
             _rows(result),
             _groups(result),
             _classifier(result),
+            _computing(result),
             _provenance(result),
         ),
         element("footer", f"{RESEARCH_USE}. {result.notice}"),
@@ -92,10 +96,14 @@ def _asked(result: CohortCounterfactualResult) -> Element:
             f"{np.nanmean(result.overlap):.0%} of the neighbours stayed the same; "
             f"{np.nanmean(result.answering):.0f} patients answer a patch on average.",
         ),
-        element("p", result.inference),
     )
-    section.extend(whole_edit(result.whole_edit_p))
     section.extend(notes_of(result.notes))
+    return section
+
+
+def _computing(result: CohortCounterfactualResult) -> Element:
+    section = element("section", element("h2", COMPUTED), element("p", result.inference))
+    section.extend(whole_edit(result.whole_edit_p))
     return section
 
 
@@ -108,13 +116,18 @@ def _charts(result: CohortCounterfactualResult) -> Element:
         figure(
             interval_chart(result.shifts),
             "Mean over patients, SD of the atlas. Line: 95 % over resampled atlases, this model "
-            "fixed. Grey band: twice the usual size of a placebo edit.",
+            "fixed. Grey band: twice the usual size of a placebo edit. Coloured: supported.",
         )
     )
-    section.append(figure(paired_chart(result.shifts), "Open: as recorded. Filled: as edited."))
+    section.append(
+        figure(
+            paired_chart(result.shifts),
+            "Open: as recorded. Filled: as edited. Coloured: supported.",
+        )
+    )
     plot = volcano(result.shifts)
     if plot is not None:
-        section.append(figure(plot, "Shift against p. Coloured: q below 0.05."))
+        section.append(figure(plot, "Shift against p. Coloured: supported."))
     return section
 
 

@@ -11,6 +11,7 @@ from napari_haiku.analysis.counterfactual.published_test import LABEL
 from napari_haiku.export.charts import heat_map, interval_chart, volcano
 from napari_haiku.export.markup import Element, element, page
 from napari_haiku.export.report_parts import (
+    COMPUTED,
     figure,
     notes_of,
     number,
@@ -20,6 +21,7 @@ from napari_haiku.export.report_parts import (
     whole_edit,
 )
 from napari_haiku.export.report_style import STYLE
+from napari_haiku.export.report_summary import in_short
 from napari_haiku.export.shift_charts import (
     clustered_shifts,
     paired_chart,
@@ -120,12 +122,14 @@ def counterfactual_report(result: CounterfactualResult, atlas: Atlas) -> str:
         element("header", element("h1", title), *banner),
         element(
             "main",
+            in_short(result),
             _edit_section(result),
             _support_section(result),
             _chart_section(result),
             _table_section(result),
             _evidence_section(result, atlas),
             _limits_section(result),
+            _computing_section(result),
             _provenance_section(result),
         ),
         element("footer", f"{RESEARCH_USE}. {result.notice}"),
@@ -161,12 +165,16 @@ def _support_section(result: CounterfactualResult) -> Element:
         element("h2", "Support"),
         element("p", element("strong", support.word), f": {support.sentence}"),
     )
+    section.extend(notes_of(result.notes))
+    return section
+
+
+def _computing_section(result: CounterfactualResult) -> Element:
+    section = element("section", element("h2", COMPUTED), element("p", result.inference))
     section.extend(whole_edit(result.whole_edit_p))
-    section.append(element("p", result.inference))
     if result.adjusted_for:
         held = ", ".join(result.adjusted_for)
         section.append(element("p", f"The atlas contrast holds constant: {held}."))
-    section.extend(notes_of(result.notes))
     return section
 
 
@@ -178,9 +186,9 @@ def _chart_section(result: CounterfactualResult) -> Element:
     section.append(
         figure(
             interval_chart(result.shifts),
-            f"The largest shifts, in SD of the atlas. {result.supported_sentence} Filled dot: "
-            "supported, hollow: not. Line: 95 % interval. Grey band: twice the usual size of a "
-            "placebo edit. Faint: irrelevant text moves as far.",
+            f"The largest shifts, in SD of the atlas. {result.supported_sentence} Coloured, "
+            "filled dot: supported; grey, hollow: not. Line: 95 % interval. Grey band: "
+            "twice the usual size of a placebo edit. Faint: irrelevant text moves as far.",
         )
     )
     section.append(
@@ -201,11 +209,12 @@ def _chart_section(result: CounterfactualResult) -> Element:
         )
     plot = volcano(result.shifts)
     if plot is not None:
-        section.append(figure(plot, "Shift against p. Coloured: q below 0.05."))
+        section.append(figure(plot, "Shift against p. Coloured: supported."))
     section.append(
         figure(
             paired_chart(result.shifts),
-            "Open: read-out under the record as it reads. Filled: under the edited record.",
+            "Open: read-out under the record as it reads. Filled: under the edited record. "
+            "Coloured: supported.",
         )
     )
     found = principal_components(result.shift)

@@ -10,6 +10,8 @@ from napari_haiku.export.markup import Element, element
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+COMPUTED = "How it was computed"
+
 
 def table_of(titles: Any, rows: list[Element]) -> Element:
     """Make a table with a head."""

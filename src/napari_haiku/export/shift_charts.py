@@ -49,7 +49,7 @@ def paired_chart(shifts: pd.DataFrame, most: int = 15) -> Element:
     rows = rows.loc[order]
     ends = rows[["baseline", "counterfactual"]].to_numpy(float)
     limit = rounded_up(float(np.abs(ends).max()) if ends.size else 1.0)
-    left, span, top = 260, 420, 16
+    left, span, top = 320, 420, 16
     bottom = top + _ROW_H * len(rows)
     chart = svg(left + span + 40, bottom + 46, "Read-out before and after the edit")
 
@@ -60,7 +60,7 @@ def paired_chart(shifts: pd.DataFrame, most: int = 15) -> Element:
     for number, row in enumerate(rows.to_dict("records")):
         y = top + _ROW_H * (number + 0.5)
         start, end = place(row["baseline"]), place(row["counterfactual"])
-        colour = MORE if row["shift"] > 0 else LESS
+        colour = (MORE if row["shift"] > 0 else LESS) if row["supported"] else FAINT
         told = f"{row['marker']} in {row['niche']} {row['niche_name']}"
         said = element("title", f"{told}: {row['baseline']:.3g} to {row['counterfactual']:.3g}")
         group = element("g", said, stroke(start, y, end, y, colour))
@@ -93,7 +93,7 @@ def cluster_map(
         What is drawn.
     """
     tall = 18 if len(rows) <= 40 else max(4, 720 // len(rows))
-    wide, left, top = 30, 170, 100
+    wide, left, top = 30, 220, 100
     limit = limit_of([float(value) for value in np.ravel(values)])
     chart = svg(left + wide * len(columns) + 30, top + tall * len(rows) + 20, title)
     for column, name in enumerate(columns):
