@@ -34,13 +34,18 @@ def row(shift, low=math.nan, high=math.nan, placebo=math.nan):
 
 
 def test_rows_go_from_most_up_to_most_down_and_the_unknown_last():
-    rows = shift_rows(SHIFTS, 1)
+    rows = shift_rows(SHIFTS.assign(supported=False), 1)
     assert [r.marker for r in rows] == ["CD163", "CD8", "PDL1"]
     assert not rows[-1].estimable
 
 
+def test_supported_rows_come_before_larger_ones_that_are_not():
+    rows = shift_rows(SHIFTS, 1)
+    assert [r.marker for r in rows] == ["CD8", "CD163", "PDL1"]
+
+
 def test_rows_inside_placebo_are_faint_and_supported_ones_marked():
-    up, down, unknown = shift_rows(SHIFTS, 1)
+    down, up, unknown = shift_rows(SHIFTS, 1)
     assert up.faint
     assert not up.supported
     assert not down.faint

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
@@ -7,7 +9,7 @@ from qtpy.QtCore import Qt
 from napari_haiku.atlas.store import Atlas
 from napari_haiku.notices import ASSOCIATION
 from napari_haiku.viewer.biomarkers.map_layers import OUTSIDE
-from napari_haiku.viewer.counterfactual.shift_layers import SHIFT
+from napari_haiku.viewer.counterfactual.shift_layers import NOT_SUPPORTED, SHIFT
 from napari_haiku.viewer.layers.layer_slots import layer_in_slot
 from napari_haiku.viewer.layers.stacking import SEVERAL_SLOTS
 from napari_haiku.widgets.counterfactual.counterfactual_dock import CounterfactualDock
@@ -92,10 +94,11 @@ def test_shift_map_holds_the_shift_of_each_patch(answered, viewer, workspace):
     layer = layer_in_slot(viewer, SHIFT)
     column = result.markers.index("PanCK")
     np.testing.assert_allclose(layer.data[grid.rows, grid.cols], result.shown()[:, column])
-    assert layer.name == "PanCK shift: Stage IV"
+    assert layer.name.removesuffix(NOT_SUPPORTED) == "PanCK shift: Stage IV"
     assert layer.contrast_limits[0] == -layer.contrast_limits[1]
     assert layer_in_slot(viewer, OUTSIDE).visible
-    assert answered.answer.legend.legend.title == ("PanCK shift, stage II to IV, SD of the atlas")
+    title = answered.answer.legend.legend.title
+    assert title.replace(NOT_SUPPORTED, "") == "PanCK shift, stage II to IV, SD of the atlas"
 
 
 def test_a_long_record_folds_to_what_changed_once_the_answer_is_there(qtbot):
@@ -121,7 +124,7 @@ def test_a_long_record_folds_to_what_changed_once_the_answer_is_there(qtbot):
 
 def test_chart_rows_are_sorted_and_a_click_maps_them(answered, qtbot, viewer):
     rows = answered.answer.chart.rows
-    shifts = [row.shift for row in rows]
+    shifts = [(row.supported, row.shift) for row in rows]
     assert shifts == sorted(shifts, reverse=True)
     where = answered.answer.chart.row_centre("CD8").toPoint()
     qtbot.mouseClick(answered.answer.chart, Qt.MouseButton.LeftButton, pos=where)
@@ -272,7 +275,8 @@ def test_scenarios_are_compared_side_by_side_with_the_same_limits(answered, pres
     answered.show_marker("PanCK")
     answered.scenario_bar.compare.click()
     layers = [layer_in_slot(viewer, slot) for slot in SEVERAL_SLOTS[:2]]
-    assert [layer.name for layer in layers] == ["PanCK shift: Stage IV", "PanCK shift: Stage I"]
+    names = [layer.name.removesuffix(NOT_SUPPORTED) for layer in layers]
+    assert names == ["PanCK shift: Stage IV", "PanCK shift: Stage I"]
     assert layers[0].contrast_limits == layers[1].contrast_limits
     largest = max(float(np.nanpercentile(np.abs(layer.data), 98)) for layer in layers)
     assert layers[0].contrast_limits[1] <= 1.5 * largest
@@ -314,3 +318,83 @@ def test_long_names_of_niches_do_not_widen_the_dock(answered, workspace):
     # The viewport of the dock in a window of 1366 x 768 pixels.
     assert answered._content.minimumSizeHint().width() <= 353
     assert answered.answer.niche.currentText() in answered.answer.niche.toolTip()
+
+
+def answer_supporting(dock, *rows):
+    """Show the same answer with these rows, and no others, supported."""
+    shifts = dock.workspace.counterfactual.shifts.copy()
+    pairs = zip(shifts["niche"], shifts["marker"], strict=True)
+    shifts["supported"] = [pair in rows for pair in pairs]
+    dock.workspace.counterfactual = replace(dock.workspace.counterfactual, shifts=shifts)
+
+
+def test_an_answer_opens_on_a_supported_row_in_view(answered, qtbot, viewer, workspace):
+    answered.answer.set_niche(1)
+    answered.show_marker("DAPI")
+    answered.resize(382, 420)
+    answer_supporting(answered, (2, "PanCK"))
+    chart = answered.answer.chart
+    assert answered.answer.niche.currentData() == 2
+    assert chart.rows[0].marker == chart.chosen == workspace.marker == "PanCK"
+    assert layer_in_slot(viewer, SHIFT).name == "PanCK shift: Stage IV"
+
+    def in_view():
+        return (
+            answered._scroll.viewport()
+            .rect()
+            .contains(chart.mapTo(answered._scroll.viewport(), chart.row_centre("PanCK").toPoint()))
+        )
+
+    qtbot.waitUntil(in_view, timeout=5_000)
+
+
+def test_a_supported_row_that_was_looked_at_stays(answered, workspace):
+    answered.answer.set_niche(2)
+    answered.show_marker("CD8")
+    answer_supporting(answered, (1, "PanCK"), (2, "CD8"), (2, "PanCK"))
+    assert answered.answer.niche.currentData() == 2
+    assert answered.answer.chart.chosen == "CD8"
+
+
+def test_without_a_supported_row_the_earlier_marker_stays_and_says_so(answered, viewer):
+    answered.show_marker("CD8")
+    answer_supporting(answered)
+    assert answered.answer.chart.chosen == "CD8"
+    assert layer_in_slot(viewer, SHIFT).name == "CD8 shift: Stage IV - not supported"
+    assert answered.answer.legend.legend.title == (
+        "CD8 shift, stage II to IV - not supported, SD of the atlas"
+    )
+
+
+def test_a_refused_edit_takes_the_answer_before_away(answered, qtbot, viewer, workspace):
+    answered.set_field("stage", "V")
+    answered.ask()
+    qtbot.waitUntil(lambda: answered.strip.state == "failed", timeout=60_000)
+    assert answered.strip.text.startswith("The atlas has no patient with stage V")
+    assert workspace.counterfactual is None
+    assert not answered.answer.isVisible()
+    assert layer_in_slot(viewer, SHIFT) is None
+
+
+def test_no_edit_has_no_answer_and_nothing_to_update(answered, qtbot, viewer, workspace):
+    answered.reset()
+    assert answered.strip.text == ""
+    assert workspace.counterfactual is None
+    assert not answered.answer.isVisible()
+    assert layer_in_slot(viewer, SHIFT) is None
+    assert answered.support_text.text() == "Change a field to ask."
+    answered._last_run_s = 0.1
+    answered.live.setChecked(True)
+    with qtbot.waitSignal(answered.finished, timeout=120_000):
+        answered.set_field("stage", "IV")
+    assert answered.fresh_maps is not None
+
+
+def test_an_answer_that_comes_after_the_reset_is_dropped(answered, qtbot, workspace):
+    answered.set_field("stage", "I")
+    answered.ask()
+    answered.reset()
+    qtbot.waitUntil(lambda: not answered.is_running("main"), timeout=120_000)
+    qtbot.wait(50)
+    assert workspace.counterfactual is None
+    assert not answered.answer.isVisible()

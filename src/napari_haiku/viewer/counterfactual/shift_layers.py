@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SHIFT = "marker shift"
 SHIFT_OPACITY = 1.0
 NO_MORE_THAN_PLACEBO_OPACITY = 0.5
+NOT_SUPPORTED = " - not supported"
 
 
 def edit_words(baseline: Mapping[str, str], edits: Mapping[str, str]) -> str:
@@ -54,6 +55,7 @@ def shift_layer(
     *,
     scenario: str,
     beyond_placebo: bool,
+    supported: bool = True,
 ) -> MapLayer:
     """Map of a marker's shift in atlas SD: blue is less, orange more, zero clear.
 
@@ -72,10 +74,12 @@ def shift_layer(
     beyond_placebo : bool
         Whether the edit moved the result more than irrelevant text; if not the
         map is drawn at half opacity.
+    supported : bool
+        Whether the marker is supported in any niche; if not the name says so.
     """
     return MapLayer(
         slot=SHIFT,
-        name=f"{marker} shift: {scenario}",
+        name=f"{marker} shift: {scenario}{'' if supported else NOT_SUPPORTED}",
         kind="image",
         data=on_grid(grid, np.asarray(shift, dtype=np.float32)),
         placement=grid_placement(grid),

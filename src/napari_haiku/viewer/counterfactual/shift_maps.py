@@ -10,6 +10,7 @@ import numpy as np
 from napari_haiku.viewer.biomarkers.map_layers import OUTSIDE, outside_layer
 from napari_haiku.viewer.biomarkers.marker_limits import shift_limit
 from napari_haiku.viewer.counterfactual.shift_layers import (
+    NOT_SUPPORTED,
     SHIFT,
     edit_words,
     scenario_name,
@@ -69,7 +70,8 @@ class ShiftMaps:
 
     def title(self, marker: str) -> str:
         """Say what the map shows: ``CD163 shift, stage II to IV``."""
-        return f"{marker} shift, {edit_words(self.result.edit.before, self.result.edit.after)}"
+        said = f"{marker} shift, {edit_words(self.result.edit.before, self.result.edit.after)}"
+        return said if marker in self.supported else said + NOT_SUPPORTED
 
     def layer(
         self, marker: str, *, limit: float | None = None, scenario: str | None = None
@@ -95,6 +97,7 @@ class ShiftMaps:
             shift_limit(column) if limit is None else limit,
             scenario=scenario_name(self.result.edit.after) if scenario is None else scenario,
             beyond_placebo=not self.result.no_more_than_placebo,
+            supported=marker in self.supported,
         )
 
     def legend(self, marker: str, *, limit: float | None = None, stale: bool = False) -> Legend:
@@ -102,6 +105,13 @@ class ShiftMaps:
         if limit is None:
             limit = shift_limit(self.column(marker))
         return shift_legend(f"{self.title(marker)}, {SHIFT_UNIT}", limit, stale=stale)
+
+    @cached_property
+    def supported(self) -> frozenset[str]:
+        """Markers that are supported in any niche."""
+        return frozenset(
+            row.marker for niche in self.niches for row in self.rows(niche) if row.supported
+        )
 
     def rows(self, niche: int) -> list[ShiftRow]:
         """Give the rows of the chart of one niche."""

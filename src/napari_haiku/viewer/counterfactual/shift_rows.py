@@ -53,7 +53,9 @@ class ShiftRow:
 
 
 def shift_rows(shifts: pd.DataFrame, niche: Hashable) -> list[ShiftRow]:
-    """Sort the markers of a niche from most up to most down; not estimable ones last.
+    """Sort the markers of a niche: supported ones, then others; not estimable ones last.
+
+    Within each kind they go from most up to most down.
 
     Parameters
     ----------
@@ -63,7 +65,14 @@ def shift_rows(shifts: pd.DataFrame, niche: Hashable) -> list[ShiftRow]:
         Value of the column ``niche``.
     """
     rows = [_row(record) for record in shifts[shifts["niche"] == niche].to_dict("records")]
-    return sorted(rows, key=lambda row: (not row.estimable, -row.shift if row.estimable else 0))
+    return sorted(
+        rows,
+        key=lambda row: (
+            not row.estimable,
+            not row.supported,
+            -row.shift if row.estimable else 0,
+        ),
+    )
 
 
 def _row(record: dict[Hashable, object]) -> ShiftRow:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QFileDialog
 
 from napari_haiku.notices import ASSOCIATION
 from napari_haiku.viewer.counterfactual.shift_maps import ShiftMaps, remove_shift, show_shift
@@ -19,12 +18,14 @@ from napari_haiku.widgets.counterfactual.counterfactual_session import bring_bac
 from napari_haiku.widgets.counterfactual.edit_section import EditSection
 from napari_haiku.widgets.counterfactual.keeping import Keeping
 from napari_haiku.widgets.counterfactual.notice_frame import NoticeFrame
+from napari_haiku.widgets.counterfactual.row_reveal import RowReveal
 from napari_haiku.widgets.counterfactual.scenario_bar import ScenarioBar
 from napari_haiku.widgets.counterfactual.shift_answer import ShiftAnswer
 from napari_haiku.widgets.counterfactual.sides_section import SidesSection
 from napari_haiku.widgets.counterfactual.support_gauge import SupportGauge
 from napari_haiku.widgets.frame.atlas_opening import free_name
 from napari_haiku.widgets.frame.dock import HaikuDock
+from napari_haiku.widgets.out.report_written import choose_report_folder, say_report_written
 
 if TYPE_CHECKING:
     from napari_haiku.analysis.counterfactual.counterfactual import CounterfactualRequest
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from napari_haiku.encoding.store import Encoding
     from napari_haiku.model.base import TissueModel
     from napari_haiku.widgets.frame.dock import Need
+    from napari_haiku.widgets.frame.jobs import Failure
 
 _SHOW = "Show shift"
 _REPORT = "Report..."
@@ -80,6 +82,7 @@ class CounterfactualDock(HaikuDock):
         self.body.addWidget(self.scenario_bar)
         self.answer = ShiftAnswer()
         self.answer.marker_chosen.connect(self.show_marker)
+        self._reveal = RowReveal(self._scroll, self.answer.chart)
         self.body.addWidget(self.answer)
         self.who = SidesSection(self)
         self.body.addWidget(self.who)
@@ -166,13 +169,12 @@ class CounterfactualDock(HaikuDock):
             return
         self._rerun.stop()
         self.strip.clear()
-        started = time.monotonic()
+        started, request = time.monotonic(), self.request()
         self.run(
-            asking.ask(
-                encoding, atlas, self.workspace.model, self.request(), self.workspace.niches
-            ),
-            lambda found: self._on_answer(*found, encoding, time.monotonic() - started),
+            asking.ask(encoding, atlas, self.workspace.model, request, self.workspace.niches),
+            lambda found: self._on_answer(*found, encoding, request, time.monotonic() - started),
             "Comparing",
+            on_failure=self._on_refused,
         )
 
     def request(self) -> CounterfactualRequest:
@@ -199,7 +201,7 @@ class CounterfactualDock(HaikuDock):
 
     def choose_report(self) -> None:
         """Ask for a folder and write report and tables into a new one inside it."""
-        chosen = QFileDialog.getExistingDirectory(self, "Folder for the report")
+        chosen = choose_report_folder(self, self.workspace.encoding)
         if chosen:
             self.write_report(Path(chosen))
 
@@ -228,21 +230,36 @@ class CounterfactualDock(HaikuDock):
             if not same_slide:
                 self.edit.start_from({} if encoding is None else encoding.record)
                 self.keeping.forget_all()
+                self._last_run_s = None
             self.edit.show_fields(asking.values_of(encoding, atlas, self.workspace.model))
             self._show_count()
             self._on_inputs_changed()
         self._refresh_primary()
 
     def _on_answer(
-        self, maps: ShiftMaps, model: TissueModel, encoding: Encoding, seconds: float
+        self,
+        maps: ShiftMaps,
+        model: TissueModel,
+        encoding: Encoding,
+        request: CounterfactualRequest,
+        seconds: float,
     ) -> None:
         if encoding is not self.workspace.encoding:
             return
-        self._pending = maps
         self._last_run_s = seconds
         if self.workspace.model is None:
             self.workspace.model = model
-        self.workspace.counterfactual = maps.result
+        # The form may have gone on while this was computed.
+        if self.edits:
+            self._pending = maps
+            self.workspace.counterfactual = maps.result
+            if self.edits != request.edits:
+                self._set_stale(True)
+
+    def _on_refused(self, _failure: Failure) -> None:
+        if self._stale:
+            # The answer to an earlier edit would stand under the refusal of this one.
+            self.workspace.counterfactual = None
 
     def _on_result(self, result: CounterfactualResult | None) -> None:
         encoding = self.workspace.encoding
@@ -269,6 +286,7 @@ class CounterfactualDock(HaikuDock):
         marker = self.answer.marker_for(self.workspace.marker)
         if marker is not None:
             self.show_marker(marker)
+            self._reveal.start()
         self.finished.emit(result)
 
     def _on_inputs_changed(self, *_: object) -> None:
@@ -296,6 +314,9 @@ class CounterfactualDock(HaikuDock):
 
     def _on_edited(self) -> None:
         self.session_changed()
+        if self.answer.maps is not None and not self.edits:
+            # Nothing is asked any more, so nothing is answered.
+            self.workspace.counterfactual = None
         maps = self.answer.maps
         if maps is None:
             self.keeping.refresh()
@@ -304,7 +325,7 @@ class CounterfactualDock(HaikuDock):
         else:
             self._set_stale(self.edits != maps.result.edit.after)
         quick = self._last_run_s is not None and self._last_run_s < _LIVE_BELOW_S
-        if self.live.isChecked() and quick and self.edits and self._stale:
+        if self.live.isChecked() and quick and self.edits and self.fresh_maps is None:
             self._rerun.start()
         else:
             self._rerun.stop()
@@ -371,4 +392,4 @@ class CounterfactualDock(HaikuDock):
 
     def _on_written(self, target: Path) -> None:
         self.workspace.saved = target
-        self.strip.say("done", f"Report written to {target.name}.")
+        say_report_written(self, target)

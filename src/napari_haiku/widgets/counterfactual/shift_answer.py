@@ -63,7 +63,7 @@ class ShiftAnswer(QWidget):
         return self._maps
 
     def show_maps(self, maps: ShiftMaps) -> None:
-        """Show another answer; the niche stays where it is among the new ones."""
+        """Show another answer; the niche stays where it is while there is something to see."""
         self._maps = maps
         result = maps.result
         cautions = " ".join(said for said in (whole_edit_caution(result), result.label) if said)
@@ -82,9 +82,10 @@ class ShiftAnswer(QWidget):
             self.niche.clear()
             for number, name in maps.niches.items():
                 self.niche.addItem(name, number)
-            if current is None and maps.niches:
+            counts = {n: sum(row.supported for row in maps.rows(n)) for n in maps.niches}
+            if counts and (current not in counts or counts[current] == 0 < max(counts.values())):
                 # Where there is most to see.
-                current = max(maps.niches, key=lambda n: sum(r.supported for r in maps.rows(n)))
+                current = max(counts, key=lambda number: counts[number])
             self.niche.setCurrentIndex(max(0, self.niche.findData(current)))
         self.cells.show_table(maps.cells(), maps.niches, "SD of the atlas")
         self._show_niche()
@@ -107,13 +108,20 @@ class ShiftAnswer(QWidget):
         self.hide()
 
     def marker_for(self, wanted: str | None) -> str | None:
-        """Choose a marker: the one wanted where it has a shift, else the strongest of the niche."""
-        if self._maps is None:
-            return None
-        if wanted is not None and wanted in self._maps.markers:
-            return wanted
+        """Choose a marker to open on.
+
+        One that is supported in the niche: the row that was marked before, else
+        the strongest. Where none is, the one wanted if it has a shift, else the
+        strongest.
+        """
         niche = self.niche.currentData()
-        return None if niche is None else self._maps.strongest(niche)
+        if self._maps is None or niche is None:
+            return None
+        strongest = self._maps.strongest(niche)
+        supported = {row.marker for row in self._maps.rows(niche) if row.supported}
+        if strongest in supported:
+            return self.chart.chosen if self.chart.chosen in supported else strongest
+        return wanted if wanted in self._maps.markers else strongest
 
     def mark(self, marker: str, *, stale: bool, limit: float | None = None) -> None:
         """Mark the marker whose map is on the canvas; `limit` where several maps share one."""
