@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 import zarr
@@ -63,11 +65,21 @@ def test_edit_support_and_caution_are_told(answered):
     assert "not a cause" in content["notice"]
 
 
+def test_the_last_line_names_the_report_to_open(run, encoding, atlas, model_folder, tmp_path):
+    done = run(
+        "counterfactual", encoding, atlas, "--set", "stage=IV", "--output", tmp_path / "c",
+        "--model", model_folder, "--resamples", "0",
+    )  # fmt: skip
+    page = tmp_path / "c" / "report.html"
+    assert "".join(done.stdout.split()).endswith("".join(f"Report to open: {page}".split()))
+    assert page.is_file()
+
+
 def test_maps_and_report_are_there(answered):
     _, output = answered
     group = zarr.open_group(str(output / "shift_maps" / "shift.ome.zarr"), mode="r")
     assert group["0"].shape == (4, 4, 6)
-    report = (output / "report.html").read_text(encoding="utf-8")
+    report = Path(answered[0].content["report"]).read_text(encoding="utf-8")
     assert "Research use only" in report
     assert "not a cause" in report
     assert "Q7731" not in report

@@ -168,6 +168,7 @@ def counterfactual(
                 "label": result.label,
                 "seed": seed,
                 "output": str(output),
+                "report": str(output / "report.html"),
                 "notes": result.notes,
                 "notice": result.notice,
             },
@@ -179,5 +180,6 @@ def counterfactual(
                 ),
                 *([result.label] if result.label else []),
                 result.notice,
+                f"Report to open: {output / 'report.html'}",
             ],
         )

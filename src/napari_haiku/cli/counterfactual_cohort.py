@@ -69,6 +69,7 @@ def ask_cohort(
             "label": result.label,
             "seed": request.seed,
             "output": str(output),
+            "report": str(output / "report.html"),
             "notes": result.notes,
             "notice": result.notice,
         },
@@ -80,5 +81,6 @@ def ask_cohort(
             ),
             *([result.label] if result.label else []),
             result.notice,
+            f"Report to open: {output / 'report.html'}",
         ],
     )

@@ -36,7 +36,7 @@ class MessageStrip(QFrame):
         self.setObjectName("haiku-strip")
         self.state: State | None = None
         self._key = ""
-        self._kept: tuple[str, str] | None = None
+        self._kept: tuple[str, str, Sequence[Action]] | None = None
         self._label = QLabel()
         self._label.setWordWrap(True)
         self._label.setTextFormat(Qt.TextFormat.RichText)
@@ -95,7 +95,7 @@ class MessageStrip(QFrame):
             Name under which :meth:`clear` can withdraw just this message.
         """
         self._key = key
-        self._kept = (text, bold) if state == "done" else None
+        self._kept = (text, bold, actions) if state == "done" else None
         self._write(state, bold, text)
         self._bar.hide()
         self._set_buttons(actions)
@@ -122,8 +122,8 @@ class MessageStrip(QFrame):
             return
         if key == "progress" and self._kept is not None:
             # Good news outlives the next small job; anything else would be out of date.
-            text, bold = self._kept
-            self.say("done", text, bold=bold)
+            text, bold, actions = self._kept
+            self.say("done", text, bold=bold, actions=actions)
             return
         self._kept = None
         self.state = None
