@@ -50,7 +50,7 @@ def heat_map(shifts: pd.DataFrame) -> Element:
     markers = list(dict.fromkeys(shifts["marker"]))
     limit = limit_of(shifts["shift"])
     left, top = 220, 110
-    width, height = left + max(_CELL_W * len(markers), 180) + 20, top + _CELL_H * len(niches) + 50
+    width, height = left + max(_CELL_W * len(markers), 180) + 70, top + _CELL_H * len(niches) + 50
     chart = svg(width, height, "Shift of each marker in each niche")
     for column, marker in enumerate(markers):
         x = left + _CELL_W * (column + 0.6)
@@ -191,7 +191,7 @@ def _interval_row(
     inside = colour if row["supported"] else "#FFFFFF"
     dot = {"fill": inside, "stroke": colour, "stroke_width": 1.5}
     group.append(element("circle", cx=at(shift), cy=y, r=4, **dot))
-    name = shortened(f"{row['marker']} in {row['niche']} {row['niche_name']}", 38)
+    name = shortened(f"{row['marker']} in {row['niche']} {row['niche_name']}", 42)
     group.append(write_at(name, left - 10, y + 4, text_anchor="end"))
     group.append(write_at(signed(shift), right + 10, y + 4))
     return group

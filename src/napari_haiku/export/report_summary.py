@@ -17,9 +17,9 @@ WHOLE_TISSUE = 0
 _NAMED = 8
 _SUPPORTED = (
     "Supported means: chance alone would rarely give such a shift (q below 0.05), and other "
-    "patients of the atlas who carry the edited value differ from those who do not in the same "
-    "direction, by their measured markers and without any text (p below 0.05). It does not mean "
-    "that the one causes the other."
+    "patients of the atlas who carry the edited value differ in the same direction from those who "
+    "do not, by their measured markers and without any text (p below 0.05). It does not mean that "
+    "the one causes the other."
 )
 
 
@@ -82,7 +82,10 @@ def found(shifts: pd.DataFrame, under: str) -> str:
 
 
 def _section(*sentences: str) -> Element:
-    said = [element("p", sentence) for sentence in (*sentences, _SUPPORTED)]
+    said = []
+    for sentence in (*sentences, _SUPPORTED):
+        lead, rest = sentence.split(":", 1)
+        said.append(element("p", element("strong", f"{lead}:"), rest))
     return element("section", element("h2", HEADING), *said)
 
 

@@ -66,7 +66,7 @@ def paired_chart(shifts: pd.DataFrame, most: int = 15) -> Element:
         group = element("g", said, stroke(start, y, end, y, colour))
         group.append(element("circle", cx=start, cy=y, r=4, fill="#FFFFFF", stroke=colour))
         group.append(element("circle", cx=end, cy=y, r=4, fill=colour))
-        group.append(write_at(shortened(told, 38), left - 10, y + 4, text_anchor="end"))
+        group.append(write_at(shortened(told, 42), left - 10, y + 4, text_anchor="end"))
         chart.append(group)
     for value in (-limit, 0.0, limit):
         chart.append(write_at(signed(value), place(value), bottom + 18, text_anchor="middle"))
@@ -95,7 +95,7 @@ def cluster_map(
     tall = 18 if len(rows) <= 40 else max(4, 720 // len(rows))
     wide, left, top = 30, 220, 100
     limit = limit_of([float(value) for value in np.ravel(values)])
-    chart = svg(left + wide * len(columns) + 30, top + tall * len(rows) + 20, title)
+    chart = svg(left + wide * len(columns) + 70, top + tall * len(rows) + 20, title)
     for column, name in enumerate(columns):
         x = left + wide * (column + 0.6)
         chart.append(write_at(name, x, top - 8, transform=f"rotate(-60 {x:g} {top - 8})"))
