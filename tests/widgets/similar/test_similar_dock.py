@@ -360,3 +360,12 @@ def test_the_question_comes_back_with_the_session(qtbot, dock):
     question = dock.found.question
     assert (question.target, question.filters, question.k) == ("mif", {"stage": "IV"}, 20)
     assert not dock.overlay.isChecked()
+
+
+def test_what_was_pointed_at_before_is_asked_of_the_atlas_that_comes(qtbot, dock):
+    atlas, dock.workspace.atlas = dock.workspace.atlas, None
+    dock.workspace.selection = 40
+    assert dock.found is None
+    found = answered(qtbot, dock, lambda: setattr(dock.workspace, "atlas", atlas))
+    assert found.question.patch == 40
+    assert not dock.prompt.isVisible()

@@ -97,7 +97,7 @@ class SimilarDock(HaikuDock):
         self.ask.chips.show_within(within_um)
         self.asking.search()
 
-    def _atlas_changed(self, *_: object) -> None:
+    def _atlas_changed(self, *came: object) -> None:
         atlas = self.workspace.atlas
         self.ask.chips.show_within(self.workspace.within_patient_um)
         if atlas is not None:
@@ -108,7 +108,8 @@ class SimilarDock(HaikuDock):
             for label, modalities in SHOWN.items():
                 self.pictures.set_enabled(label, set(modalities) <= set(atlas.modalities))
             self.ask.keep_to(atlas.modalities)
-        if self.found is not None:
+        # What was pointed at before there was an atlas is asked of the one that comes.
+        if came or self.found is not None:
             self.asking.refused.clear()
             self.asking.search()
 
