@@ -49,10 +49,12 @@ def shown(viewer, slot):
     return layer is not None and layer.visible
 
 
-def test_before_predicting_the_markers_are_named_and_the_button_is_blue(dock):
+def test_before_predicting_the_table_says_what_to_do_and_the_button_is_blue(dock):
     assert dock.primary.text() == "Predict"
     assert dock.primary.isEnabled()
-    assert dock.table.shown == ["PanCK", "CD8", "DAPI", "Ki67"]
+    assert dock.table.shown == []
+    assert dock.table.empty_note.isVisible()
+    assert dock.table.empty_note.text().startswith(f"Press {dock.primary.text()}")
     assert not dock.export_button.isEnabled()
 
 

@@ -120,9 +120,12 @@ def test_too_many_niches_are_refused_in_one_sentence(dock, qtbot, workspace, mon
 
 
 def test_another_slide_takes_the_niches_away(grouped, viewer, workspace):
+    assert grouped.table.empty_note.isHidden()
     workspace.open_encoding(None)
     assert layer_in_slot(viewer, NICHES) is None
     assert grouped.table.rowCount() == 0
+    assert not grouped.table.empty_note.isHidden()
+    assert grouped.table.empty_note.text().startswith(f"Press {grouped.primary.text()}:")
 
 
 def test_suggested_names_are_in_italics_until_confirmed(grouped, workspace):

@@ -29,6 +29,7 @@ from napari_haiku.viewer.biomarkers.marker_rows import (
     groups_present,
 )
 from napari_haiku.viewer.layers.legend import limits_text
+from napari_haiku.widgets.frame.empty_note import EmptyNote
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -73,6 +74,9 @@ class _AgreementBar(QStyledItemDelegate):
         painter.restore()
 
 
+EMPTY = "Press Predict: a map of every marker the atlas holds, with how far each can be trusted."
+
+
 class BiomarkerTable(QWidget):
     """Find box, groups and table; one marker is current, several may be ticked.
 
@@ -113,6 +117,7 @@ class BiomarkerTable(QWidget):
         self.group.setMinimumContentsLength(8)
         self.group.currentIndexChanged.connect(lambda _index: self._fill())
         self.table = self._new_table()
+        self.empty_note = EmptyNote(self.table, EMPTY)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
@@ -151,6 +156,7 @@ class BiomarkerTable(QWidget):
         self._limits = {}
         if self._current not in names:
             self._current = None
+        self.empty_note.setVisible(not rows)
         self._fill_groups()
         self._fill()
 

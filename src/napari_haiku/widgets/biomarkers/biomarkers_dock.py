@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QLabel
 
 from napari_haiku.markers import MARKER_GROUPS
 from napari_haiku.viewer.biomarkers.marker_maps import MarkerMaps, atlas_sample
-from napari_haiku.viewer.biomarkers.marker_rows import marker_rows, not_measured_sentence
+from napari_haiku.viewer.biomarkers.marker_rows import not_measured_sentence
 from napari_haiku.viewer.biomarkers.marker_view import MarkerView
 from napari_haiku.viewer.search.query_layers import show_query
 from napari_haiku.viewer.search.regions import rows_inside
@@ -227,8 +227,7 @@ class BiomarkersDock(HaikuDock):
             for note in self.notes.values():
                 note.hide()
             self._view.remove()
-            rows = [] if atlas is None else marker_rows(atlas.markers, predictable=())
-            self.table.show_rows(rows, MARKER_GROUPS)
+            self.table.show_rows((), MARKER_GROUPS)
             self._refresh_primary()
             return
         if self._maps is None or self._maps.result is not result:

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_haiku.viewer.layers.colormaps import FIRST_HATCHED_NICHE, niche_colour
+from napari_haiku.widgets.frame.empty_note import EmptyNote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,9 @@ def swatch(niche: int, size: int = 12) -> QIcon:
             painter.drawLine(offset, 0, 0, offset)
         painter.end()
     return QIcon(picture)
+
+
+EMPTY = "Press Find niches: patches that look alike are grouped, named and coloured on the slide."
 
 
 class NicheTable(QTableWidget):
@@ -86,6 +90,7 @@ class NicheTable(QTableWidget):
                 heading.resizeSection(column, width)
             heading.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.empty_note = EmptyNote(self, EMPTY)
         self._fit()
         self.itemSelectionChanged.connect(lambda: self.selected.emit(self.selected_niches))
 
@@ -127,6 +132,7 @@ class NicheTable(QTableWidget):
                             Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
                         )
                     self.setItem(index, column, item)
+        self.empty_note.setVisible(not rows)
         self._fit()
 
     def select(self, niches: Sequence[int]) -> None:
