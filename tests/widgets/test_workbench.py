@@ -6,7 +6,7 @@ from pathlib import Path
 import pint
 import pytest
 from npe2 import PluginManifest
-from qtpy.QtWidgets import QDockWidget, QToolBar
+from qtpy.QtWidgets import QDockWidget, QFileDialog, QToolBar
 from slides_in_memory import he_image
 
 from napari_haiku.viewer.slides.reading import Opened, put_slide
@@ -94,3 +94,19 @@ def test_every_command_of_the_manifest_can_be_imported():
     for command in PluginManifest.from_distribution("napari-haiku").contributions.commands:
         module, name = command.python_name.split(":")
         assert hasattr(import_module(module), name), command.id
+
+
+def test_file_dialogs_of_the_menu_belong_to_the_window(bench, monkeypatch):
+    """The flat look of the Haiku line would make them unreadable."""
+    _viewer, workbench = bench
+    windows = []
+
+    def ask(parent, *_rest):
+        windows.append(parent.isWindow())
+        return ("", "")
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", staticmethod(ask))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", staticmethod(lambda *a: ask(*a)[0]))
+    workbench.menu._choose_copy()
+    workbench.menu._choose_session()
+    assert windows == [True, True]

@@ -320,6 +320,8 @@ def test_the_menu_brings_niches_names_hits_and_scenarios_back(
     entry = menu.entries["Open session..."]
     assert entry.isEnabled()
     entry.trigger()
+    assert edits.strip.state == "running"
+    assert edits.strip.text == f"Bringing back {copy.name}..."
     opened(qtbot, said)
     settle()
     np.testing.assert_array_equal(workspace.niches.labels[0], before)

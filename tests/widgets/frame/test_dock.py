@@ -192,3 +192,26 @@ def test_the_theme_reaches_the_dock(dock):
     dark = dock.styleSheet()
     dock.viewer.theme = "light"
     assert dock.styleSheet() != dark
+
+
+def test_the_sample_is_opened_once_and_says_so_at_once(qtbot, open_dock, monkeypatch):
+    going, made = threading.Event(), []
+
+    def opening(_folder):
+        made.append(1)
+        yield Progress(0, 1, "Making the slide")
+        going.wait(10)
+        raise HaikuError("No room: free some space.")
+
+    monkeypatch.setattr("napari_haiku.widgets.frame.slide_opening.open_sample", opening)
+    dock = open_dock(PlainDock)
+    button = dock._empty.sample_button
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert dock.strip.state == "running"
+    assert dock.strip.text == "Opening the sample..."
+    assert not button.isEnabled()
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    going.set()
+    qtbot.waitUntil(lambda: dock.strip.state == "failed")
+    assert made == [1]
+    assert button.isEnabled()

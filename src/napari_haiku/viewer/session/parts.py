@@ -86,7 +86,7 @@ class SessionParts:
     leaving : psygnal.Signal
         The slide is about to go, while everything said about it is still there.
     spoke : psygnal.Signal
-        A state ("done", "caution", "failed") and a sentence for the user.
+        A state ("done", "running", "caution", "failed") and a sentence for the user.
     """
 
     touched = Signal()

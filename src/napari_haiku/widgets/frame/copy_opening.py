@@ -51,6 +51,7 @@ class CopyOpening:
         if self._under_way is store:
             return
         self._under_way, self._copy = store, copy
+        keeper.workspace.session.spoke.emit("running", f"Bringing back {copy.name}...")
         place, path = store.place, encoding.path
         keeper.submit(store, lambda: _read_for(copy, place, path), self._on_read)
 

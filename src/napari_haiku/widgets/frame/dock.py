@@ -363,6 +363,7 @@ class HaikuDock(QWidget):
         events = self.workspace.events
         for signal in (events.he, events.mif, events.encoding, events.atlas):
             self.follow(signal, self.refresh)
+        self.follow(events.busy, self._empty.wait)
         self.follow(self.workspace.session.spoke, self._say_of_session)
         self.follow(self.viewer.events.theme, self._restyle)
         self._restyle()
@@ -375,10 +376,9 @@ class HaikuDock(QWidget):
         line.open_wanted.connect(self.atlases.choose)
         line.build_wanted.connect(self.atlases.choose_and_build)
         line.this_slide_wanted.connect(self.atlases.of_this_slide)
-        within = Qt.ShortcutContext.WidgetWithChildrenShortcut
         for keys, slot in (("Ctrl+Return", self.primary.click), ("Esc", self._desk.cancel_all)):
             shortcut = QShortcut(QKeySequence(keys), self)
-            shortcut.setContext(within)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(slot)
 
     def _say_of_session(self, state: State, sentence: str) -> None:

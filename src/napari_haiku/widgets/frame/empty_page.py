@@ -49,6 +49,11 @@ class EmptyPage(QWidget):
         """There is a slide without a complete encoding."""
         self._show("This slide is not encoded yet.", opening=False)
 
+    def wait(self, busy: object) -> None:
+        """Take no second press while something is being opened."""
+        for button in (self.open_button, self.sample_button):
+            button.setEnabled(busy is None)
+
     def _show(self, sentence: str, *, opening: bool) -> None:
         self.sentence.setText(sentence)
         self.open_button.setVisible(opening)

@@ -76,11 +76,17 @@ class HaikuMenu(QMenu):
     def _show_keys(self) -> None:
         show_cheat_sheet(self._viewer)
 
+    @property
+    def _window(self) -> QWidget | None:
+        # Not the Haiku line: its flat look would make a file dialog unreadable.
+        line = self.parentWidget()
+        return None if line is None else line.window()
+
     def _choose_copy(self) -> None:
         place = workspace_of(self._viewer).session.place
         proposed = "" if place is None else str(place.with_name(f"copy of {place.name}"))
         chosen, _ = QFileDialog.getSaveFileName(
-            self.parentWidget(), "Save session as", proposed, f"Sessions (*{SUFFIX})"
+            self._window, "Save session as", proposed, f"Sessions (*{SUFFIX})"
         )
         if chosen:
             self.save_copy(Path(chosen))
@@ -88,7 +94,7 @@ class HaikuMenu(QMenu):
     def _choose_session(self) -> None:
         place = workspace_of(self._viewer).session.place
         chosen = QFileDialog.getExistingDirectory(
-            self.parentWidget(),
+            self._window,
             f"Open session: a folder whose name ends in {SUFFIX}",
             "" if place is None else str(place.parent),
         )

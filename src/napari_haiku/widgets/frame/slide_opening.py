@@ -87,6 +87,10 @@ class SlideOpening:
             "Opening the sample",
             lane=_LANE,
         )
+        # At once: the window answers slowly while the maker of the slide is loaded.
+        self._dock.strip.show_progress(
+            "Opening the sample...", "", 0, 0, lambda: self._dock.cancel(_LANE)
+        )
 
     def _put(self, opened: Opened) -> None:
         workspace = self._dock.workspace

@@ -71,6 +71,9 @@ STOPS = (
     ),
 )
 
+# Where a newcomer begins once the bubbles are through.
+FIRST = ENCODE
+
 
 def seen_file() -> Path:
     """File whose presence says that this user was shown around."""
@@ -134,6 +137,7 @@ class Tour(QObject):
             self._show(self._step + 1)
         else:
             self.end()
+            self._raise_dock(FIRST)
 
     def end(self) -> None:
         """Take the bubble away and remember that this user was shown around."""
