@@ -37,6 +37,8 @@ def test_whole_and_honest(result):
     made = cohort_report(result)
     for said in (RESEARCH_USE, ASSOCIATION, AGREEMENT_LABEL, result.inference, "AUROC"):
         assert said in made
+    assert f"Patients asked about:</strong> {len(result.patients)}," in made
+    assert made.index("In short") < made.index("The edit") < made.index(result.inference)
     assert made.count("<svg") == 5
     assert len(re.findall(r"<tr class", made)) == len(result.shifts)
     assert not re.search(r"(src|href)=\"(?!data:)", made)

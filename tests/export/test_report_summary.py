@@ -49,7 +49,7 @@ def test_the_report_opens_with_plain_words_and_ends_with_the_formula(case, shift
     result = replace(case.counterfactual, shifts=shifts)
     made = counterfactual_report(result, case.atlas)
     main = made[made.index("<main>") :]
-    first = re.sub("<[^>]+>", " ", main[: main.index("</section>")])
+    first = " ".join(re.sub("<[^>]+>", " ", main[: main.index("</section>")]).split())
     assert "stage IV instead of II" in first
     assert "nothing is supported" in first
     assert f"Patients behind it: {result.support.patients} of" in first

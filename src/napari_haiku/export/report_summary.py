@@ -46,7 +46,7 @@ def cohort_in_short(result: CohortCounterfactualResult) -> Element:
         f"Asked: how do patches of other patients that look like the tissue of this cohort differ "
         f"when they are looked up with {with_what} in every record?",
         f"Found: {found(result.shifts, f'with {with_what}')}",
-        f"The records of {_patients(len(result.patients))} were edited.",
+        f"Patients asked about: {len(result.patients)}, each with the record edited.",
     )
 
 
@@ -100,7 +100,3 @@ def _instead(before: dict[str, str], after: dict[str, str]) -> str:
 
 def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _patients(count: int) -> str:
-    return "1 patient" if count == 1 else f"{count} patients"
