@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from napari_haiku.atlas.shipped import shipped_atlas
 from napari_haiku.atlas.store import Atlas
-from napari_haiku.widgets.counterfactual.asking import values_of
+from napari_haiku.widgets.counterfactual.asking import values_of, without_meaning
 
 
 def test_fields_without_meaning_come_after_those_that_have_some():
@@ -18,3 +18,7 @@ def test_fields_without_meaning_come_after_those_that_have_some():
 def test_a_field_that_the_atlas_lacks_is_not_offered():
     atlas = Atlas.open(shipped_atlas())
     assert list(values_of(SimpleNamespace(record={"ward": "7", "sex": "Male"}), atlas)) == ["sex"]
+
+
+def test_fields_without_meaning_are_named():
+    assert without_meaning(["stage", "lid", "cassette_colour"]) == {"lid", "cassette_colour"}

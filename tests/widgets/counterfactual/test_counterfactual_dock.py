@@ -14,6 +14,7 @@ from napari_haiku.viewer.layers.layer_slots import layer_in_slot
 from napari_haiku.viewer.layers.stacking import SEVERAL_SLOTS
 from napari_haiku.widgets.counterfactual.counterfactual_dock import CounterfactualDock
 from napari_haiku.widgets.counterfactual.edit_section import EditSection
+from napari_haiku.widgets.frame.navigation import ENCODE
 
 
 @pytest.fixture
@@ -183,6 +184,42 @@ def test_a_slide_without_record_says_what_to_do(open_dock, workspace, monkeypatc
     dock = open_dock(CounterfactualDock)
     assert dock.edit.form.fields == ()
     assert dock.edit.no_fields.isVisible()
+    assert dock.edit.no_fields.text() == (
+        "This slide has no clinical record yet: type one in Encode."
+    )
+    assert dock.support_text.text() == ""
+    went = []
+    monkeypatch.setattr(dock, "go_to", went.append)
+    dock.edit.encode_button.click()
+    assert went == [ENCODE]
+
+
+def test_a_record_of_other_fields_is_told_from_none(open_dock, workspace, monkeypatch):
+    monkeypatch.setitem(workspace.encoding._attributes, "record", {"ward": "7"})
+    dock = open_dock(CounterfactualDock)
+    assert dock.edit.no_fields.text().startswith("The slide's record shares no field")
+    assert dock.edit.encode_button.isVisible()
+
+
+def test_fields_without_meaning_stand_under_a_heading(qtbot):
+    section = EditSection()
+    qtbot.addWidget(section)
+    fields = ("stage", "grade", "sex", "lid", "tape")
+    section.show_fields({field: {"a": 3, "b": 2} for field in fields}, ("lid", "tape"))
+    section.start_from(dict.fromkeys(fields, "a"))
+    section.resize(340, 400)
+    section.show()
+    form = section.form
+    assert form.idle_heading.isVisible()
+    assert form.idle_heading.text() == "Without meaning, to test the model"
+    assert form.boxes["sex"].y() < form.idle_heading.y() < form.labels["lid"].y()
+    section.set_field("stage", "b")
+    section.fold(True)
+    assert not form.idle_heading.isVisible()
+    section.set_field("tape", "b")
+    assert form.idle_heading.isVisible()
+    section.show_fields({"stage": {"a": 3}})
+    assert not form.idle_heading.isVisible()
 
 
 def test_the_report_is_written_beside_its_tables(answered, qtbot, workspace, tmp_path):
@@ -374,6 +411,8 @@ def test_a_refused_edit_takes_the_answer_before_away(answered, qtbot, viewer, wo
     assert workspace.counterfactual is None
     assert not answered.answer.isVisible()
     assert layer_in_slot(viewer, SHIFT) is None
+    answered.reset()
+    assert answered.strip.text == ""
 
 
 def test_no_edit_has_no_answer_and_nothing_to_update(answered, qtbot, viewer, workspace):

@@ -39,6 +39,11 @@ def values_of(
     return {field: atlas.values_of(field) for field in ordered}
 
 
+def without_meaning(fields: Collection[str], model: TissueModel | None = None) -> frozenset[str]:
+    """Give those of the fields that were made to mean nothing."""
+    return frozenset(fields).difference(offered_fields(fields, model))
+
+
 def ask(
     encoding: Encoding,
     atlas: Atlas,

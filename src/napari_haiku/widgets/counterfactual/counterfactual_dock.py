@@ -25,6 +25,7 @@ from napari_haiku.widgets.counterfactual.sides_section import SidesSection
 from napari_haiku.widgets.counterfactual.support_gauge import SupportGauge
 from napari_haiku.widgets.frame.atlas_opening import free_name
 from napari_haiku.widgets.frame.dock import HaikuDock
+from napari_haiku.widgets.frame.navigation import ENCODE
 from napari_haiku.widgets.out.report_written import choose_report_folder, say_report_written
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class CounterfactualDock(HaikuDock):
         self.body.addWidget(notice)
         self.edit = EditSection()
         self.edit.edited.connect(self._on_edited)
+        self.edit.encode_wanted.connect(lambda: self.go_to(ENCODE))
         self.body.addWidget(self.edit)
         self.gauge = SupportGauge()
         self.row("Support", self.gauge)
@@ -231,7 +233,8 @@ class CounterfactualDock(HaikuDock):
                 self.edit.start_from({} if encoding is None else encoding.record)
                 self.keeping.forget_all()
                 self._last_run_s = None
-            self.edit.show_fields(asking.values_of(encoding, atlas, self.workspace.model))
+            values = asking.values_of(encoding, atlas, self.workspace.model)
+            self.edit.show_fields(values, asking.without_meaning(values, self.workspace.model))
             self._show_count()
             self._on_inputs_changed()
         self._refresh_primary()
@@ -314,7 +317,9 @@ class CounterfactualDock(HaikuDock):
 
     def _on_edited(self) -> None:
         self.session_changed()
-        if self.answer.maps is not None and not self.edits:
+        if self.strip.state == "failed":
+            self.strip.clear()
+        if not self.edits:
             # Nothing is asked any more, so nothing is answered.
             self.workspace.counterfactual = None
         maps = self.answer.maps
@@ -350,7 +355,7 @@ class CounterfactualDock(HaikuDock):
         atlas, edits = self.workspace.atlas, self.edits
         self.gauge.show_support(None)
         if atlas is None or not edits:
-            self.support_text.setText("Change a field to ask.")
+            self.support_text.setText("Change a field to ask." if self.edit.form.fields else "")
             return
         parts = []
         for field, value in edits.items():

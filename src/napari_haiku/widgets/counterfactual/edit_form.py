@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QComboBox, QGridLayout, QSizePolicy, QWidget
+from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QSizePolicy, QWidget
 from superqt import QElidingLabel
 from superqt.utils import signals_blocked
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _COLUMNS = 2
 _LONG_VALUE = 10
 _ANOTHER = "another value..."
+IDLE_HEADING = "Without meaning, to test the model"
 _GREYED = QColor("#8A8A92")
 _VALUE_ROLE = Qt.ItemDataRole.UserRole
 
@@ -104,6 +105,13 @@ class EditForm(QWidget):
         self.boxes: dict[str, _FieldBox] = {}
         self.labels: dict[str, QElidingLabel] = {}
         self._values: dict[str, dict[str, int]] = {}
+        self._idle: frozenset[str] = frozenset()
+        self.idle_heading = QLabel(IDLE_HEADING, self)
+        self.idle_heading.setProperty("haiku", "secondary")
+        self.idle_heading.setToolTip(
+            "These were made to say nothing of tissue: an edit of one should shift nothing."
+        )
+        self.idle_heading.hide()
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(8)
@@ -114,14 +122,20 @@ class EditForm(QWidget):
         """Fields on show."""
         return tuple(self.boxes)
 
-    def show_fields(self, values: Mapping[str, Mapping[str, int]]) -> None:
+    def show_fields(
+        self, values: Mapping[str, Mapping[str, int]], idle: Collection[str] = ()
+    ) -> None:
         """Offer these fields.
 
         Parameters
         ----------
         values : Mapping
             Field -> value -> number of the atlas's patients.
+        idle : collection of str
+            Fields without meaning; a heading stands before the first of them.
         """
+        self._idle = frozenset(idle)
+        self._grid.removeWidget(self.idle_heading)
         self._values = {field: dict(counts) for field, counts in values.items()}
         for widget in (*self.labels.values(), *self.boxes.values()):
             self._grid.removeWidget(widget)
@@ -129,7 +143,12 @@ class EditForm(QWidget):
             widget.deleteLater()
         self.boxes, self.labels = {}, {}
         row = column = 0
+        headed = False
         for field in values:
+            if field in self._idle and not headed:
+                row, column, headed = row + (1 if column else 0), 0, True
+                self._grid.addWidget(self.idle_heading, 2 * row, 0, 1, _COLUMNS)
+                row += 1
             label = QElidingLabel()
             label.setMinimumWidth(60)
             label.setToolTip(field_label(field))
@@ -154,6 +173,8 @@ class EditForm(QWidget):
             shown = fields is None or field in fields
             box.setVisible(shown)
             self.labels[field].setVisible(shown)
+        idle = self._idle.intersection(self.boxes)
+        self.idle_heading.setVisible(bool(idle if fields is None else idle.intersection(fields)))
 
     def show_record(self, record: RecordEdits) -> None:
         """Show what the record reads now and which fields were changed."""

@@ -13,9 +13,10 @@ from napari_haiku.viewer.counterfactual.record_edits import RecordEdits
 from napari_haiku.widgets.counterfactual.edit_form import EditForm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _MOST_UNFOLDED = 4
+NO_RECORD = "This slide has no clinical record yet: type one in Encode."
 NO_FIELDS = "The slide's record shares no field with this atlas: type one in Encode."
 
 
@@ -26,9 +27,12 @@ class EditSection(QWidget):
     -------
     edited : ()
         The record reads differently now, by the form, undo, redo or reset.
+    encode_wanted : ()
+        The user goes to type a record.
     """
 
     edited = Signal()
+    encode_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -54,6 +58,9 @@ class EditSection(QWidget):
         self.form = EditForm()
         self.form.field_chosen.connect(self.set_field)
         self.no_fields = QLabel(NO_FIELDS)
+        self.encode_button = QPushButton("Type a record in Encode")
+        self.encode_button.setToolTip("Go to the record of this slide in the Encode dock.")
+        self.encode_button.clicked.connect(lambda _checked=False: self.encode_wanted.emit())
         self.caption = QLabel()
         self.caption.setTextFormat(Qt.TextFormat.RichText)
         self.caption.setToolTip("The exact text that is compared.")
@@ -70,11 +77,22 @@ class EditSection(QWidget):
             label.setWordWrap(True)
             label.setProperty("haiku", "secondary")
             column.addWidget(label)
+        column.insertWidget(column.indexOf(self.caption), self.encode_button)
         self._show()
 
-    def show_fields(self, values: Mapping[str, Mapping[str, int]]) -> None:
-        """Offer these fields: field -> value -> number of the atlas's patients."""
-        self.form.show_fields(values)
+    def show_fields(
+        self, values: Mapping[str, Mapping[str, int]], idle: Collection[str] = ()
+    ) -> None:
+        """Offer these fields; `idle` are those of them that mean nothing.
+
+        Parameters
+        ----------
+        values : Mapping
+            Field -> value -> number of the atlas's patients.
+        idle : collection of str
+            They come last and get a heading.
+        """
+        self.form.show_fields(values, idle)
         self._show()
 
     def start_from(self, record: Mapping[str, str]) -> None:
@@ -126,4 +144,6 @@ class EditSection(QWidget):
         before, after = caption(self.record.baseline), caption(self.record.edited)
         self.caption.setText(f"Caption: {caption_html(before, after)}")
         self.caption.setVisible(bool(before))
-        self.no_fields.setVisible(not self.form.fields)
+        self.no_fields.setText(NO_FIELDS if self.record.baseline else NO_RECORD)
+        for part in (self.no_fields, self.encode_button):
+            part.setVisible(not self.form.fields)

@@ -47,6 +47,7 @@ class ShiftAnswer(QWidget):
         )
         self.niche.setMinimumContentsLength(4)
         self.niche.setAccessibleName("Niche")
+        self.niche.setToolTip("The niche the markers below are of.")
         self.niche.currentIndexChanged.connect(lambda _index: self._show_niche())
         self.chart = ShiftChart()
         self.chart.marker_chosen.connect(self.marker_chosen)
