@@ -421,6 +421,7 @@ def test_no_edit_has_no_answer_and_nothing_to_update(answered, qtbot, viewer, wo
     assert workspace.counterfactual is None
     assert not answered.answer.isVisible()
     assert layer_in_slot(viewer, SHIFT) is None
+    assert not layer_in_slot(viewer, OUTSIDE).visible
     assert answered.support_text.text() == "Change a field to ask."
     answered._last_run_s = 0.1
     answered.live.setChecked(True)

@@ -19,7 +19,7 @@ from napari_haiku.viewer.counterfactual.shift_layers import (
 from napari_haiku.viewer.counterfactual.shift_rows import PLACEBO_P, ShiftRow, shift_rows
 from napari_haiku.viewer.layers.captions import caption
 from napari_haiku.viewer.layers.heat_cells import HeatTable, heat_table
-from napari_haiku.viewer.layers.layer_slots import drop_layer
+from napari_haiku.viewer.layers.layer_slots import drop_layer, layer_in_slot
 from napari_haiku.viewer.layers.legend import SHIFT_UNIT, Legend, shift_legend
 from napari_haiku.viewer.layers.map_layer import show_map
 from napari_haiku.viewer.layers.one_map import show_only
@@ -163,4 +163,8 @@ def show_shift(viewer: napari.Viewer, maps: ShiftMaps, marker: str) -> None:
 def remove_shift(viewer: napari.Viewer) -> None:
     """Take the shift maps out of the viewer."""
     drop_several(viewer)
+    shift, outside = layer_in_slot(viewer, SHIFT), layer_in_slot(viewer, OUTSIDE)
+    if shift is not None and shift.visible and outside is not None:
+        # It was hatched for the map that goes now.
+        outside.visible = False
     drop_layer(viewer, SHIFT)
