@@ -19,8 +19,6 @@ from napari_haiku.viewer.biomarkers.map_layers import (
 from napari_haiku.viewer.layers.layer_slots import layer_in_slot
 from napari_haiku.viewer.layers.side_by_side import side_by_side_of
 from napari_haiku.viewer.layers.stacking import SEVERAL_SLOTS
-from napari_haiku.viewer.niches.niche_layers import NICHES
-from napari_haiku.viewer.niches.niche_view import draw_niches, show_niches
 from napari_haiku.viewer.search.slide_beside import BESIDE
 from napari_haiku.widgets.biomarkers.biomarkers_dock import (
     BLEND,
@@ -29,19 +27,6 @@ from napari_haiku.widgets.biomarkers.biomarkers_dock import (
     BiomarkersDock,
 )
 from napari_haiku.widgets.biomarkers.interval_check import LANE
-
-
-@pytest.fixture
-def dock(open_dock, workspace):
-    return open_dock(BiomarkersDock)
-
-
-@pytest.fixture
-def predicted(dock, press):
-    """The dock with a prediction, PanCK on show."""
-    press(dock)
-    dock.show_marker("PanCK")
-    return dock
 
 
 def shown(viewer, slot):
@@ -374,28 +359,3 @@ def test_a_check_that_is_given_up_says_nothing(dock, press, qtbot, monkeypatch):
     dock.cancel(LANE)
     qtbot.waitUntil(lambda: not dock.is_running(LANE), timeout=30_000)
     assert dock.strip.text == ""
-
-
-def niches_on_the_canvas(viewer, workspace):
-    labels = 1 + (np.arange(workspace.encoding.n_patches) % 2)
-    show_niches(viewer, draw_niches(workspace.encoding.grid, labels), {1: "One", 2: "Two"})
-    assert not layer_in_slot(viewer, PREDICTED).visible
-
-
-def test_clicking_the_marker_chosen_brings_its_map_back(predicted, viewer, workspace, qtbot):
-    marker, grid = predicted.table.current, predicted.table.table
-    niches_on_the_canvas(viewer, workspace)
-    row = predicted.table.shown.index(marker)
-    middle = grid.visualItemRect(grid.item(row, 2)).center()
-    qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=middle)
-    assert layer_in_slot(viewer, PREDICTED).visible
-    assert not layer_in_slot(viewer, NICHES).visible
-
-
-def test_showing_a_marker_always_shows_its_map(predicted, viewer, workspace):
-    marker = predicted.table.current
-    niches_on_the_canvas(viewer, workspace)
-    predicted.show_marker(marker)
-    assert layer_in_slot(viewer, PREDICTED).visible
-    assert layer_in_slot(viewer, PREDICTED).name.startswith(marker)
-    assert not layer_in_slot(viewer, NICHES).visible
