@@ -279,17 +279,20 @@ def test_a_file_damaged_in_the_middle_keeps_what_lies_before_it(bench, tmp_path)
 
 
 def test_cancelling_does_not_wait_for_a_slow_pass(bench, monkeypatch):
-    held, over = threading.Event(), threading.Event()
+    entered, held, over = threading.Event(), threading.Event(), threading.Event()
 
     def hang(*_args):
+        entered.set()
         held.wait(60)
         over.set()
         raise HaikuError("Nobody hears this any more.")
 
     monkeypatch.setattr(bench.model, "_he_vectors", hang, raising=False)
     job = encode_slide(bench.request(), bench.model)
-    for _ in range(4):  # tissue, the beginning, and beats while the pass hangs
+    report = next(job)
+    while not entered.is_set():  # tissue, the beginning, and beats while the patches are read
         report = next(job)
+    report = next(job)
     assert (report.doing, report.done) == ("Encoding", 0)
     job.close()
     assert not over.is_set()
