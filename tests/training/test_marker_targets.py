@@ -46,6 +46,20 @@ def test_targets_are_about_standard() -> None:
     assert rows.std(0).max() < 2
 
 
+def test_places_have_targets_of_their_own() -> None:
+    slides = [_slide(i) for i in range(30)]
+    targets = MarkerTargets({("", PANEL): slides}, ("DAPI", "CD3e", "CD8"), 6)
+    batch = _batch(slides)
+    rows = targets.of_places(batch)
+    assert rows.shape == (30, 36, 6)
+    assert np.isnan(rows[:, :, 2:4]).all(), "CD3e is on no panel"
+    cells = batch.cells[:, 0, 0].reshape(-1)
+    assert np.corrcoef(cells, rows[:, :, 4].reshape(-1))[0, 1] > 0.999, "row by row"
+    seen = rows[:, :, [0, 1, 4, 5]].reshape(-1, 4)
+    assert np.abs(seen.mean(0)).max() < 0.2
+    np.testing.assert_allclose(seen.std(0), 1, atol=0.2)
+
+
 def test_levels_need_enough_slides() -> None:
     from napari_haiku.model.compact.config import CompactConfig
     from napari_haiku.model.compact.network import CompactNetwork

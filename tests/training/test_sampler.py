@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from napari_haiku.training.sampler import BatchSampler
+from napari_haiku.training.sampler import BatchSampler, drawn_ahead
 from napari_haiku.training.tissue_cache import CachedSlide
 
 
@@ -76,3 +77,29 @@ def test_shares_weigh_cohorts() -> None:
         slides, ["", "", "", "b"], {"": 0.0, "b": 1.0}, batch_size=4, cell_px=4, patch_px=32, seed=0
     )
     assert {s.slide_id for n in range(5) for s in sampler.draw(n).slides} == {"s3"}
+
+
+def test_patches_lie_on_the_grid_that_was_asked_for() -> None:
+    slides = [_slide(i) for i in range(20)]
+    sampler = BatchSampler(
+        slides, [""] * 20, {}, batch_size=20, cell_px=4, patch_px=32, seed=0, step=4
+    )
+    places = np.concatenate([sampler.draw(n).places for n in range(10)])
+    assert not (places % 4).any()
+    assert (places % 8).any(), "half a patch apart, not only side by side"
+
+
+def test_drawing_ahead_keeps_numbers_and_order() -> None:
+    drawn: list[int] = []
+    coming = drawn_ahead(lambda number: drawn.append(number) or number**2, range(3, 8))
+    assert next(coming) == 9
+    assert list(coming) == [16, 25, 36, 49]
+    assert drawn == [3, 4, 5, 6, 7]
+    assert list(drawn_ahead(str, range(0))) == []
+
+
+def test_what_fails_while_drawing_ahead_is_told() -> None:
+    coming = drawn_ahead(lambda number: 1 // (number - 1), range(3))
+    assert next(coming) == -1
+    with pytest.raises(ZeroDivisionError):
+        next(coming)

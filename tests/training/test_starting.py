@@ -122,6 +122,38 @@ def test_a_finer_he_tower_begins_with_the_later_convolutions(home: Path) -> None
     torch.testing.assert_close(after.network.he.features[2][0].weight, old, atol=2e-3, rtol=0)
 
 
+def test_a_deeper_he_tower_begins_as_the_one_without_blocks(home: Path) -> None:
+    by_place = {"pairwise_clip": 1.0, "place_expression": 2.0}
+    still = {"learning_rate": 1e-9, "steps": 1, "text_steps": 0}
+    run_job(train(_request(home, "deep", he_blocks=2, tune=("he",), objectives=by_place, **still)))
+    before, after = _load(home / "first").network, _load(home / "deep").network
+    assert after.config.he_blocks == 2
+    torch.testing.assert_close(after.he.features[0][0].weight, before.he.features[0][0].weight)
+    pooled = after.he.head[0].weight
+    assert pooled[:, before.he.head[0].weight.shape[1] :].abs().max() < 1e-6
+    rows = (home / "deep" / "curves.csv").read_text()
+    assert "loss place_expression" in rows
+    # Once deeper, it may go on from there.
+    run_job(train(_request(home, "deeper", start_from="deep", he_blocks=4, **still)))
+    assert _load(home / "deeper").network.config.he_blocks == 4
+
+
+def test_places_teach_the_same_in_chunks(home: Path) -> None:
+    told = []
+    for name, chunk in (("places_at_once", 0), ("places_chunked", 6)):
+        by_place = {"expression": 1.0, "place_expression": 1.0}
+        changes = {"chunk": chunk, "steps": 1, "text_steps": 0, "objectives": by_place}
+        run_job(train(_request(home, name, tune=("he.head",), **changes)))
+        told.append(_load(home / name).network.he.head[3].weight)
+    torch.testing.assert_close(*told, rtol=1e-2, atol=1e-3)
+
+
+def test_places_cannot_teach_a_tower_that_stays(home: Path) -> None:
+    by_place = {"place_expression": 1.0}
+    with pytest.raises(HaikuError, match=r"place_expression teaches the H&E tower.*tune it"):
+        run_job(train(_request(home, "no_he", tune=("mif",), objectives=by_place)))
+
+
 def test_closed_form_text_with_record_coordinates_trains_and_loads(home: Path) -> None:
     run_job(train(_request(home, "closed", text_method="discriminant", record_dim=4)))
     model = _load(home / "closed")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_haiku.errors import HaikuError
+from napari_haiku.model.compact.config import MOST_BLOCKS
 
 Box = tuple[float, float, float, float]
 PRECISIONS = ("fp32", "bf16")
@@ -92,8 +93,9 @@ class TrainConfig:
     twin_fields : mapping
         Twin -> field of the record that it copies the spread of, carrying no
         information either; see ``simulation/neutral.py``.
-    he_width, he_zoom, dim : int
-        Sizes of a model made from chance; see ``model/compact/config.py``.
+    he_width, he_zoom, he_blocks, dim : int
+        Sizes of a model made from chance; see ``model/compact/config.py``. A model
+        that starts from another may have finer H&E and more blocks than that one.
     dropped_fields : float
         Chance that a field is left out of a training caption, so that the model
         also understands records with gaps.
@@ -154,6 +156,7 @@ class TrainConfig:
     dropped_fields: float = 0.25
     he_width: int = 32
     he_zoom: int = 1
+    he_blocks: int = 0
     dim: int = 256
     threads: int = 0
     text_steps: int = 1500
@@ -263,6 +266,8 @@ def check_config(config: TrainConfig) -> None:
             )
     if config.he_zoom not in (1, 2):
         raise HaikuError(f"'he_zoom' cannot be {config.he_zoom}: give 1 or 2.")
+    if config.he_blocks > MOST_BLOCKS:
+        raise HaikuError(f"'he_blocks' cannot be {config.he_blocks}: give at most {MOST_BLOCKS}.")
     _check_text(config)
     if 0 < config.chunk < SMALLEST_CHUNK:
         raise HaikuError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from napari_haiku.training.sampler import Batch
 
 TOWERS = ("he", "mif")
-OFFERED = frozenset({"group", "expression"})
+OFFERED = frozenset({"group", "expression", "place_expression"})
 
 
 class ImageStage(Optimising):
@@ -73,7 +74,10 @@ class ImageStage(Optimising):
         self.targets = targets
         self.device = network.mif.summary.device
         objective = build_objective(
-            told(config.objectives), dim=network.config.dim, markers=targets.width
+            told(config.objectives),
+            dim=network.config.dim,
+            markers=targets.width,
+            maps=network.he.place_maps,
         ).to(self.device)
         super().__init__(
             network, TOWERS, objective, config, output, processes, tensorboard=tensorboard
@@ -85,6 +89,12 @@ class ImageStage(Optimising):
             if is_frozen(getattr(network, name))
         }
         wants_start = "teacher" in objective.everything_needed
+        self._by_place = "place_expression" in objective.everything_needed
+        if self._by_place and "he" in self.frozen:
+            raise HaikuError(
+                "The objective place_expression teaches the H&E tower, which 'tune' leaves as it "
+                "is: tune it, or leave the objective out."
+            )
         self._start = copy.deepcopy(network).eval().requires_grad_(False) if wants_start else None
         train_tuned(network)
 
@@ -117,11 +127,17 @@ class ImageStage(Optimising):
         numbers = {name: i for i, name in enumerate(sorted({s.patient_id for s in batch.slides}))}
         patients = torch.tensor([numbers[slide.patient_id] for slide in batch.slides])
         expression = torch.from_numpy(self.targets.of(batch)).to(self.device)
+        places = None
+        if self._by_place and batch.he is not None and batch.cells is not None:
+            places = torch.from_numpy(self.targets.of_places(batch)).to(self.device)
         steps = config.steps * config.accumulate
 
         def given(vectors: dict[str, Tensor]) -> ContrastiveBatch:
+            vectors, tokens = _apart(vectors, self.network.config.dim, self.network.he.place_maps)
             return ContrastiveBatch(
                 vectors,
+                tokens=tokens,
+                place_expression=places,
                 group={"patient": patients.to(self.device)},
                 expression=expression,
                 teacher=teacher,
@@ -141,12 +157,16 @@ class ImageStage(Optimising):
         varied = vary_stain(image, generator, self.config.stain_jitter.get(batch.cohort, 1.0))
         half = self.config.precision == "bf16"
 
-        def encode(rows: slice, network: CompactNetwork = self.network) -> Tensor:
+        def encode(
+            rows: slice, network: CompactNetwork = self.network, *, by_place: bool = self._by_place
+        ) -> Tensor:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-                vectors: Tensor = network.he(he_normalise(varied[rows].to(self.device)))
-            return vectors.float()
+                vectors, places = network.he.with_places(he_normalise(varied[rows].to(self.device)))
+            if not by_place:
+                return vectors.float()
+            return torch.cat([vectors, places.flatten(2).transpose(1, 2).flatten(1)], 1).float()
 
-        return encode, self._starting(encode, len(varied))
+        return encode, self._starting(partial(encode, by_place=False), len(varied))
 
     def _read_mif(
         self, batch: Batch, generator: torch.Generator
@@ -171,6 +191,18 @@ class ImageStage(Optimising):
     def _starting(self, encode: Callable[..., Tensor], size: int) -> Tensor | None:
         """Vectors that the starting model gives the same patches."""
         return None if self._start is None else encode(slice(0, size), self._start)
+
+
+def _apart(
+    encoded: dict[str, Tensor], dim: int, maps: int
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Part what a tower gave into vectors (n, dim) and tokens (n, places, maps)."""
+    tokens = {
+        name: rows[:, dim:].reshape(len(rows), -1, maps)
+        for name, rows in encoded.items()
+        if rows.shape[1] > dim
+    }
+    return {name: rows[:, :dim] for name, rows in encoded.items()}, tokens
 
 
 def check_needs(objective: WeightedObjectives, offered: frozenset[str]) -> None:

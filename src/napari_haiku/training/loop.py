@@ -36,7 +36,7 @@ from napari_haiku.training.objectives import build_objective
 from napari_haiku.training.processes import Processes
 from napari_haiku.training.published_run import train_published
 from napari_haiku.training.request import TrainRequest, TrainResult
-from napari_haiku.training.sampler import BatchSampler
+from napari_haiku.training.sampler import BatchSampler, drawn_ahead
 from napari_haiku.training.starting import fill_from, open_start, start_sizes
 from napari_haiku.training.text_cases import gather_cases
 from napari_haiku.training.text_heads import FEWEST_PATIENTS
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from napari_haiku.training.checks import CohortRows
     from napari_haiku.training.config import TrainConfig
+    from napari_haiku.training.sampler import Batch
 
 __all__ = ["TrainRequest", "TrainResult", "train"]
 
@@ -100,13 +101,16 @@ def _train_compact(
         markers=vocabulary(),
         he_width=config.he_width,
         he_zoom=config.he_zoom,
+        he_blocks=config.he_blocks,
         record_dim=config.record_dim,
         dim=config.dim,
     )
     if start is not None:
         sizes = start_sizes(start, sizes)
     # What the run needs is checked before slides are prepared, which takes long.
-    wanted = build_objective(told(config.objectives), dim=sizes.dim, markers=2 * len(sizes.markers))
+    wanted = build_objective(
+        told(config.objectives), dim=sizes.dim, markers=2 * len(sizes.markers), maps=1
+    )
     check_needs(wanted, OFFERED | ({"teacher"} if start is not None else set()))
     device = processes.device(choose_device(request.device).torch_name)
     cache = request.cache or output / "cache"
@@ -148,7 +152,7 @@ def _train_compact(
         patch_px=sizes.patch_px,
         seed=config.seed,
         across=config.across,
-        on_grid=any(is_frozen(tower) for tower in (network.he, network.mif)),
+        step=_grid_step(network),
     )
     if config.epochs:
         steps = math.ceil(config.epochs * sampler.patches / config.batch_size / config.accumulate)
@@ -159,10 +163,14 @@ def _train_compact(
     first = stage.resume() if request.resume else 0
     held = [slide.cached for slide in slides if slide.entry.patient_id in kept_out]
     done = first
+
+    def draw_step(number: int) -> list[Batch]:
+        return [sampler.draw(number * config.accumulate + i) for i in range(config.accumulate)]
+
+    drawn = drawn_ahead(draw_step, range(first, config.steps))
     while done < config.steps and not processes.agree(stage.stop.over):
         yield Progress(done, config.steps, "Training", "steps")
-        draws = range(done * config.accumulate, (done + 1) * config.accumulate)
-        stage.step_on(done, *map(sampler.draw, draws))
+        stage.step_on(done, *next(drawn))
         done += 1
         if held and done % config.validate_every == 0 and done < config.steps:
             figures = validate(network, None, held)
@@ -170,6 +178,7 @@ def _train_compact(
             stage.see(done, figures)
         if done % config.checkpoint_every == 0 or done == config.steps:
             stage.save(done)
+    drawn.close()
     if stage.stop.patience and held and done == config.steps:
         stage.see(done, validate(network, None, held))
     stage.keep_best()
@@ -212,6 +221,18 @@ def _train_compact(
     model = CompactModel(known, words, card, choose_device("cpu"), "", text_heads=heads)
     model.save(output)
     return TrainResult(output, taken, first, figures)
+
+
+def _grid_step(network: CompactNetwork) -> int:
+    """How far apart places lie, in cells: what is frozen is read once at each of them.
+
+    A tower that is tuned learns from more of them than there are patches side by side.
+    """
+    side = network.config.patch_px // network.config.cell_px
+    frozen = [is_frozen(tower) for tower in (network.he, network.mif)]
+    if all(frozen):
+        return side
+    return max(1, side // 2) if any(frozen) else 1
 
 
 def _has_records(slides: list[TrainingSlide]) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
     from numpy.typing import NDArray
 
     from napari_haiku.training.tissue_cache import CachedSlide
@@ -16,6 +19,9 @@ MIN_TISSUE = 0.4
 TRIES = 200
 # Fewer patients than this and no batch is drawn across patients.
 MANY_PATIENTS = 16
+
+
+Drawn = TypeVar("Drawn")
 
 
 @dataclass(frozen=True)
@@ -64,9 +70,10 @@ class BatchSampler:
         Batch number i depends on the seed and i alone.
     across : float
         Share of the batches of the first kind where there are patients enough.
-    on_grid : bool
-        Whether patches lie side by side on a fixed grid, so that the same ones
-        come again (for towers that are not tuned), instead of anywhere.
+    step : int
+        Patches begin at multiples of so many cells: 1 lets them lie anywhere, more
+        on a fixed grid, so that the same ones come again (for towers that are not
+        tuned).
     """
 
     def __init__(
@@ -80,9 +87,9 @@ class BatchSampler:
         patch_px: int,
         seed: int,
         across: float = 0.5,
-        on_grid: bool = False,
+        step: int = 1,
     ) -> None:
-        self._on_grid = on_grid
+        self._step = step
         self._across = across
         self._groups: dict[tuple[str, tuple[str, ...]], list[CachedSlide]] = {}
         for slide, cohort in zip(slides, cohorts, strict=True):
@@ -138,7 +145,7 @@ class BatchSampler:
         side = self._patch // self._cell
         he, cells, places = [], [], []
         for slide in chosen:
-            row, column = _place(slide, side, rng, side if self._on_grid else 1)
+            row, column = _place(slide, side, rng, self._step)
             places.append((row, column))
             turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
             if slide.he is not None:
@@ -154,6 +161,20 @@ class BatchSampler:
             cohort=cohort,
             places=np.array(places, np.int64),
         )
+
+
+def drawn_ahead(
+    draw: Callable[[int], Drawn], numbers: Sequence[int]
+) -> Generator[Drawn, None, None]:
+    """Yield what is drawn for each number; the next is drawn while the last is worked on."""
+    with ThreadPoolExecutor(1, "haiku-draw") as thread:
+        coming = [thread.submit(draw, number) for number in numbers[:1]]
+        for number in numbers[1:]:
+            now = coming.pop().result()
+            coming.append(thread.submit(draw, number))
+            yield now
+        for last in coming:
+            yield last.result()
 
 
 def _place(slide: CachedSlide, side: int, rng: np.random.Generator, step: int) -> tuple[int, int]:

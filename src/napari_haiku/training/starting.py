@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _TABLES = tuple(f"mif.{name}" for name in TABLES)
 _TEXT = ("text.", "record.")
 _CONVOLUTIONS = "he.features."
+_POOLED = "he.head.0.weight"
 
 
 def open_start(name: str, folder: Path) -> CompactModel | Haiku:
@@ -58,7 +59,7 @@ def open_start(name: str, folder: Path) -> CompactModel | Haiku:
 def start_sizes(model: CompactModel, sizes: CompactConfig) -> CompactConfig:
     """Sizes of a model that begins as another: its own, with all markers of the vocabulary.
 
-    It may read its H&E finer than that one did.
+    It may read its H&E finer than that one did, with more residual blocks.
     """
     own = model.network.config
     names = dict.fromkeys([*sizes.markers, *own.markers])
@@ -68,6 +69,7 @@ def start_sizes(model: CompactModel, sizes: CompactConfig) -> CompactConfig:
         name=sizes.name,
         markers=tuple(names),
         he_zoom=zoom,
+        he_blocks=max(own.he_blocks, sizes.he_blocks),
         record_dim=sizes.record_dim,
     )
 
@@ -92,6 +94,10 @@ def fill_from(network: CompactNetwork, model: CompactModel) -> None:
                 named = [m for m in theirs if name.endswith(".weight") or _knows(model, name, m)]
                 rows = network.marker_ids(tuple(named))
                 state[name][rows] = value[model.network.marker_ids(tuple(named))].to(state[name])
+            elif name == _POOLED and value.shape != state[name].shape:
+                # What the new blocks make of the places counts for nothing at first.
+                state[name].zero_()
+                state[name][:, : value.shape[1]] = value
             elif not name.startswith(_TEXT) or same_text:
                 state[name].copy_(value)
     network.load_state_dict(state)

@@ -251,6 +251,18 @@ def test_finer_he_reads_patches_of_any_pixel_size(tmp_path: Path) -> None:
     assert np.abs(model.encode_he(fine, 0.52) - model.encode_he(fine[:, ::2, ::2], 1.04)).max() > 0
 
 
+def test_blocks_change_nothing_at_first_and_are_saved(tmp_path: Path) -> None:
+    model = _made(tmp_path, he_blocks=2)
+    he = model.network.he
+    image = torch.randn(2, 3, 96, 96)
+    with torch.inference_mode():
+        vectors, places = he.with_places(image)
+        plain = he.features[: 2 * 3](image)
+    assert places.shape == (2, 16, 12, 12)
+    torch.testing.assert_close(places, plain)
+    torch.testing.assert_close(he(image), vectors)
+
+
 def test_record_coordinates_are_he_s_alone(tmp_path: Path) -> None:
     model = _made(tmp_path, record_dim=3)
     with torch.no_grad():

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 ARCHITECTURE = "compact"
 LISTS = ("markers", "text_features")
+MOST_BLOCKS = 64
+# What may be 0, and at most.
+_FROM_ZERO = {"record_dim": 10_000, "he_blocks": MOST_BLOCKS}
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class CompactConfig:
         Coordinates beside those in which H&E is compared with captions, mIF having none.
     he_zoom : int
         How many times finer than `pixel_size_um` the H&E is read: 1 or 2.
+    he_blocks : int
+        Residual blocks of the H&E tower; see :class:`~.towers.HETower`.
     """
 
     name: str
@@ -52,6 +57,7 @@ class CompactConfig:
     mif_layers: int = 2
     he_zoom: int = 1
     record_dim: int = 0
+    he_blocks: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of config.json."""
@@ -91,8 +97,9 @@ def _fits(key: str, value: object) -> bool:
         return isinstance(value, list) and all(isinstance(name, str) for name in value)
     if key == "pixel_size_um":
         return isinstance(value, int | float) and 0.05 <= value <= 20
-    if key == "record_dim":
-        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 10_000
+    if key in _FROM_ZERO:
+        most = _FROM_ZERO[key]
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
     if key == "he_zoom":
         return value in (1, 2)
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 100_000

@@ -35,7 +35,7 @@ class CompactNetwork(nn.Module):
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
         self.config = config
-        self.he = HETower(config.he_width, config.dim, config.he_zoom)
+        self.he = HETower(config.he_width, config.dim, config.he_zoom, config.he_blocks)
         self.mif = MIFTower(len(config.markers), config.mif_width, config.mif_layers, config.dim)
         self.text = TextTower(len(config.text_features), config.dim + config.record_dim)
         if config.record_dim:

@@ -27,9 +27,13 @@ class HETower(nn.Module):
     zoom : int
         How many times finer than the model's pixels the image is read: 1, or 2
         with one cheap convolution more, which sees the grain of a nucleus.
+    blocks : int
+        Residual blocks on the map that has a place for each cell of the model's
+        grid, where cells are told apart; half as many on the map before it.
+        With any, the mean of that map goes into the embedding too.
     """
 
-    def __init__(self, width: int, dim: int, zoom: int = 1) -> None:
+    def __init__(self, width: int, dim: int, zoom: int = 1, blocks: int = 0) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         first = 3
@@ -40,8 +44,16 @@ class HETower(nn.Module):
         for before, after in itertools.pairwise(sizes):
             layers += [_convolution(before, after, 2), _convolution(after, after, 1)]
         self.features = nn.Sequential(*layers)
+        self.place_maps = sizes[-2]
+        self._places_after = len(layers) - 3
+        # By number of the layer they follow, so that a tower with blocks begins as one without.
+        self.blocks = nn.ModuleDict()
+        if blocks:
+            self.blocks[str(self._places_after - 2)] = _residuals(sizes[-3], blocks // 2)
+            self.blocks[str(self._places_after)] = _residuals(sizes[-2], blocks)
+        pooled = 2 * sizes[-1] + (self.place_maps if blocks else 0)
         self.head = nn.Sequential(
-            nn.Linear(2 * sizes[-1], 512),
+            nn.Linear(pooled, 512),
             nn.BatchNorm1d(512),
             nn.ReLU(),
             nn.Linear(512, dim),
@@ -49,9 +61,50 @@ class HETower(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Encode images (n, 3, h, w), normalised; returns (n, dim), not normalised."""
-        maps = self.features(image)
-        out: Tensor = self.head(torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1))
+        return self.with_places(image)[0]
+
+    def with_places(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode images, and tell what each place shows.
+
+        Returns
+        -------
+        vectors : Tensor, shape (n, dim)
+            Not normalised.
+        places : Tensor, shape (n, place_maps, y, x)
+            One place for each cell of the model's grid.
+        """
+        maps, places = image, image
+        for number, layer in enumerate(self.features):
+            maps = layer(maps)
+            if str(number) in self.blocks:
+                maps = self.blocks[str(number)](maps)
+            if number == self._places_after:
+                places = maps
+        pooled = [maps.mean((2, 3)), maps.amax((2, 3))]
+        if self.blocks:
+            pooled.append(places.mean((2, 3)))
+        out: Tensor = self.head(torch.cat(pooled, 1))
+        return out, places
+
+
+class Residual(nn.Module):
+    """Two convolutions added to what they read; at first they add nothing."""
+
+    def __init__(self, maps: int) -> None:
+        super().__init__()
+        self.first = _convolution(maps, maps, 1)
+        self.second = nn.Conv2d(maps, maps, 3, 1, 1, bias=False)
+        self.norm = nn.BatchNorm2d(maps)
+        nn.init.zeros_(self.norm.weight)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Refine maps (n, maps, y, x)."""
+        out: Tensor = (maps + self.norm(self.second(self.first(maps)))).relu()
         return out
+
+
+def _residuals(maps: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(Residual(maps) for _ in range(count)))
 
 
 def _convolution(before: int, after: int, stride: int) -> nn.Sequential:

@@ -31,6 +31,7 @@ NEEDS = {
     "teacher": "embeddings of the starting model",
     "views": "a second view of each modality",
     "expression": "marker means of each patch",
+    "place_expression": "an H&E tower that is tuned, and marker means of each of its places",
     "group": "groups of the rows, such as the patient",
 }
 

@@ -53,6 +53,9 @@ class ContrastiveBatch:
         Log marker means of each patch.
     expression_mask : bool Tensor (B, M), optional
         Which of them were measured.
+    place_expression : Tensor (B, N, M), optional
+        Standardised marker means of the place of each H&E token; NaN where not
+        measured.
     progress : float
         Share of the run that is done.
     """
@@ -73,6 +76,7 @@ class ContrastiveBatch:
     views: dict[str, Tensor] = field(default_factory=dict)
     expression: Tensor | None = None
     expression_mask: Tensor | None = None
+    place_expression: Tensor | None = None
     progress: float = 0.0
 
     def __post_init__(self) -> None:

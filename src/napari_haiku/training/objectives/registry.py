@@ -29,6 +29,7 @@ from napari_haiku.training.objectives.pairwise import PairwiseClip
 from napari_haiku.training.objectives.patch_information import PatchMutualInformation
 from napari_haiku.training.objectives.perturbed_text import PerturbedTextNegatives
 from napari_haiku.training.objectives.pixel_consistency import PixelConsistency
+from napari_haiku.training.objectives.place_expression import PlaceExpression
 from napari_haiku.training.objectives.pmrl import Pmrl
 from napari_haiku.training.objectives.sepclr import SepClr
 from napari_haiku.training.objectives.siglip import Siglip
@@ -61,6 +62,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
         PerturbedTextNegatives,
         Mmrlpp,
         Expression,
+        PlaceExpression,
         ExpressionNeighbours,
     )
 }
@@ -104,7 +106,9 @@ class WeightedObjectives(Objective):
         return ObjectiveOutput(total, parts, watched)
 
 
-def build_objective(recipe: Recipe, *, dim: int = 0, markers: int = 0) -> WeightedObjectives:
+def build_objective(
+    recipe: Recipe, *, dim: int = 0, markers: int = 0, maps: int = 0
+) -> WeightedObjectives:
     """Make the weighted sum of objectives that a recipe describes.
 
     Parameters
@@ -114,7 +118,9 @@ def build_objective(recipe: Recipe, *, dim: int = 0, markers: int = 0) -> Weight
     dim : int
         Length of the embeddings, for objectives with layers of their own.
     markers : int
-        Number of markers, for `expression`.
+        Number of markers, for `expression` and `place_expression`.
+    maps : int
+        Length of what the H&E tower tells of a place, for `place_expression`.
 
     Returns
     -------
@@ -147,7 +153,9 @@ def build_objective(recipe: Recipe, *, dim: int = 0, markers: int = 0) -> Weight
                 f"The weight of {name} must be a number above 0, not {weight}: leave the objective "
                 "out if it should not count."
             )
-        terms.append((_made(kind, options, {"dim": dim, "markers": markers}), float(weight)))
+        terms.append(
+            (_made(kind, options, {"dim": dim, "markers": markers, "maps": maps}), float(weight))
+        )
     return WeightedObjectives(terms)
 
 
