@@ -136,7 +136,8 @@ def test_two_rows_are_enough_and_one_is_nothing(name: str, modalities: tuple[str
     assert torch.isfinite(out.loss)
     out.loss.backward()
     one = rearranged(replace(few, emb={m: v.detach() for m, v in few.emb.items()}), torch.arange(1))
-    if name not in {"expression", "place_expression", "mmrlpp", "pixel_consistency"}:  # need no second row
+    # Some need no second row.
+    if name not in {"expression", "place_expression", "mmrlpp", "pixel_consistency"}:
         assert value(made(name), one).item() == 0
 
 
