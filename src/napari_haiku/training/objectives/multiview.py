@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 import torch
@@ -40,6 +41,7 @@ class _Multiview(Contrastive):
         parts = {"alignment": -alignment.mean(), "spread": spread.mean()}
         return ObjectiveOutput(parts["alignment"] + parts["spread"], parts, self.watched())
 
+    @abstractmethod
     def terms(self, views: Tensor, scale: Tensor | float, away: Tensor) -> tuple[Tensor, Tensor]:
         """Log of what pulls and of what pushes each row.
 
@@ -51,7 +53,6 @@ class _Multiview(Contrastive):
         away : Tensor (n, n)
             Log weight of row j as a negative of row i; minus infinity at i.
         """
-        raise NotImplementedError
 
 
 class MvInfoNce(_Multiview):
