@@ -48,6 +48,8 @@ def test_a_failure_in_the_middle_of_a_slide_says_what_is_kept(bench, monkeypatch
         return type(bench.model)._he_vectors(bench.model, patches, size)
 
     monkeypatch.setattr(bench.model, "_he_vectors", fail_once, raising=False)
+    # One pass at a time: of two side by side, the fourth to begin may hold the first patches.
+    monkeypatch.setattr("napari_haiku.encoding.pieces.passes_at_once", lambda _model: 1)
     one, other = run_job(encode_queue(slides, bench.model))
     assert f"{CHUNK} of 273 patches are encoded and kept" in one.reason
     assert one.output.name == "a.zarr"
