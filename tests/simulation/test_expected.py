@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from napari_haiku.simulation.difficulty import STANDARD
-from napari_haiku.simulation.expected import expected_image, expected_patch_means
+from napari_haiku.simulation.expected import _brightness, expected_image, expected_patch_means
+from napari_haiku.simulation.fluorescence import expected_brightness
 from napari_haiku.simulation.patient import simulate_patient
 from napari_haiku.simulation.truth_tissue import patch_boxes, patch_means
 from napari_haiku.simulation.vocabulary import MARKERS, marker_index
@@ -51,3 +52,9 @@ def test_expectation_knows_no_state_of_the_single_cell(image: np.ndarray) -> Non
     expected = image[marker_index("Ki67")]
     assert expected.max() < measured.max()
     assert np.mean(expected > 2) > np.mean(measured > 2)
+
+
+@pytest.mark.parametrize("marker", MARKERS)
+def test_brightness_looked_up_is_brightness_worked_out(marker: str) -> None:
+    light = np.r_[np.linspace(0, 4, 10_001), 40.0].astype(np.float32)
+    assert np.abs(_brightness(light, marker) - expected_brightness(light, marker)).max() < 0.05
