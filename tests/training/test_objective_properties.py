@@ -30,7 +30,7 @@ NOT_UNIT = {"barlow"}
 
 def made(name: str) -> WeightedObjectives:
     torch.manual_seed(3)
-    objective = build_objective({name: 1.0}, dim=D, markers=M, maps=D).double().eval()
+    objective = build_objective({name: 1.0}, dim=D, markers=M, maps=D, levels=M).double().eval()
     for parameter in objective.parameters():
         if parameter.ndim == 2:  # read-outs start at zero and would hide every mistake
             torch.nn.init.normal_(parameter, std=0.3)
@@ -58,6 +58,7 @@ def batch(n: int = N) -> ContrastiveBatch:
         teacher={name: rows(D) for name in emb},
         expression=rows(M),
         place_expression=rows(16, M),
+        record=rows(M),
     )
 
 
@@ -137,7 +138,7 @@ def test_two_rows_are_enough_and_one_is_nothing(name: str, modalities: tuple[str
     out.loss.backward()
     one = rearranged(replace(few, emb={m: v.detach() for m, v in few.emb.items()}), torch.arange(1))
     # Some need no second row.
-    if name not in {"expression", "place_expression", "mmrlpp", "pixel_consistency"}:
+    if name not in {"expression", "place_expression", "record", "mmrlpp", "pixel_consistency"}:
         assert value(made(name), one).item() == 0
 
 

@@ -148,10 +148,26 @@ def test_places_teach_the_same_in_chunks(home: Path) -> None:
     torch.testing.assert_close(*told, rtol=1e-2, atol=1e-3)
 
 
-def test_places_cannot_teach_a_tower_that_stays(home: Path) -> None:
-    by_place = {"place_expression": 1.0}
-    with pytest.raises(HaikuError, match=r"place_expression teaches the H&E tower.*tune it"):
-        run_job(train(_request(home, "no_he", tune=("mif",), objectives=by_place)))
+@pytest.mark.parametrize(
+    "teaching", [{"place_expression": 1.0}, {"record": {"weight": 1.0, "fields": ["stage"]}}]
+)
+def test_he_objectives_cannot_teach_a_tower_that_stays(home: Path, teaching: dict) -> None:
+    (name,) = teaching
+    with pytest.raises(HaikuError, match=rf"{name} teaches the H&E tower.*tune it"):
+        run_job(train(_request(home, f"no_{name}", tune=("mif",), objectives=teaching)))
+
+
+def test_the_record_teaches_the_he_tower(home: Path) -> None:
+    both = {"expression": 1.0, "record": {"weight": 1.0, "fields": ["stage"]}}
+    run_job(train(_request(home, "record", tune=("he",), objectives=both, text_steps=0)))
+    assert "loss record" in (home / "record" / "curves.csv").read_text()
+    assert '"fields"' in (home / "record" / "card.json").read_text()
+
+
+def test_a_field_that_no_record_holds_is_told_before_anything_starts(home: Path) -> None:
+    lost = {"record": {"weight": 1.0, "fields": ["grade"]}}
+    with pytest.raises(HaikuError, match="cannot tell the field 'grade'"):
+        run_job(train(_request(home, "lost", objectives=lost)))
 
 
 def test_closed_form_text_with_record_coordinates_trains_and_loads(home: Path) -> None:

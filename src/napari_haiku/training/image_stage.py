@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,10 +37,11 @@ if TYPE_CHECKING:
     from napari_haiku.training.marker_targets import MarkerTargets
     from napari_haiku.training.objectives import WeightedObjectives
     from napari_haiku.training.processes import Processes
+    from napari_haiku.training.record_targets import RecordTargets
     from napari_haiku.training.sampler import Batch
 
 TOWERS = ("he", "mif")
-OFFERED = frozenset({"group", "expression", "place_expression"})
+OFFERED = frozenset({"group", "expression", "place_expression", "record"})
 
 
 class ImageStage(Optimising):
@@ -51,6 +53,8 @@ class ImageStage(Optimising):
         The towers; trained in place.
     targets : MarkerTargets
         Standardised marker means.
+    record : RecordTargets
+        Standardised fields of the record.
     config : TrainConfig
         Recipe.
     output : Path
@@ -65,6 +69,7 @@ class ImageStage(Optimising):
         self,
         network: CompactNetwork,
         targets: MarkerTargets,
+        record: RecordTargets,
         config: TrainConfig,
         output: Path,
         processes: Processes | None = None,
@@ -72,12 +77,14 @@ class ImageStage(Optimising):
         tensorboard: bool = False,
     ) -> None:
         self.targets = targets
+        self._record = record
         self.device = network.mif.summary.device
         objective = build_objective(
             told(config.objectives),
             dim=network.config.dim,
             markers=targets.width,
             maps=network.he.place_maps,
+            levels=record.width,
         ).to(self.device)
         super().__init__(
             network, TOWERS, objective, config, output, processes, tensorboard=tensorboard
@@ -90,11 +97,12 @@ class ImageStage(Optimising):
         }
         wants_start = "teacher" in objective.everything_needed
         self._by_place = "place_expression" in objective.everything_needed
-        if self._by_place and "he" in self.frozen:
-            raise HaikuError(
-                "The objective place_expression teaches the H&E tower, which 'tune' leaves as it "
-                "is: tune it, or leave the objective out."
-            )
+        for name in sorted({"place_expression", "record"} & set(objective.weights)):
+            if "he" in self.frozen:
+                raise HaikuError(
+                    f"The objective {name} teaches the H&E tower, which 'tune' leaves as it is: "
+                    "tune it, or leave the objective out."
+                )
         self._start = copy.deepcopy(network).eval().requires_grad_(False) if wants_start else None
         train_tuned(network)
 
@@ -127,6 +135,8 @@ class ImageStage(Optimising):
         numbers = {name: i for i, name in enumerate(sorted({s.patient_id for s in batch.slides}))}
         patients = torch.tensor([numbers[slide.patient_id] for slide in batch.slides])
         expression = torch.from_numpy(self.targets.of(batch)).to(self.device)
+        records = [slide.record for slide in batch.slides]
+        record = torch.from_numpy(self._record.of(records)).to(self.device)
         places = None
         if self._by_place and batch.he is not None and batch.cells is not None:
             places = torch.from_numpy(self.targets.of_places(batch)).to(self.device)
@@ -140,6 +150,7 @@ class ImageStage(Optimising):
                 place_expression=places,
                 group={"patient": patients.to(self.device)},
                 expression=expression,
+                record=record,
                 teacher=teacher,
                 progress=number / steps,
             )
@@ -236,8 +247,10 @@ def log_ranges(batch: Batch) -> NDArray[np.float32]:
 
 
 def told(recipe: Any) -> dict[str, Any]:
-    """Tell the expression objective that its targets are standardised already."""
+    """Tell objectives what the stage does for them: standardise, and choose fields."""
     out = dict(recipe)
+    if isinstance(out.get("record"), Mapping):
+        out["record"] = {name: value for name, value in out["record"].items() if name != "fields"}
     if "expression" in out:
         entry = out["expression"]
         options = dict(entry) if isinstance(entry, dict) else {"weight": entry}

@@ -35,6 +35,7 @@ from napari_haiku.training.marker_targets import MarkerTargets
 from napari_haiku.training.objectives import build_objective
 from napari_haiku.training.processes import Processes
 from napari_haiku.training.published_run import train_published
+from napari_haiku.training.record_targets import RecordTargets, record_fields
 from napari_haiku.training.request import TrainRequest, TrainResult
 from napari_haiku.training.sampler import BatchSampler, drawn_ahead
 from napari_haiku.training.starting import fill_from, open_start, start_sizes
@@ -109,9 +110,10 @@ def _train_compact(
         sizes = start_sizes(start, sizes)
     # What the run needs is checked before slides are prepared, which takes long.
     wanted = build_objective(
-        told(config.objectives), dim=sizes.dim, markers=2 * len(sizes.markers), maps=1
+        told(config.objectives), dim=sizes.dim, markers=2 * len(sizes.markers), maps=1, levels=1
     )
     check_needs(wanted, OFFERED | ({"teacher"} if start is not None else set()))
+    RecordTargets({e.patient_id: e.record for _, e in read.rows}, record_fields(config))
     device = processes.device(choose_device(request.device).torch_name)
     cache = request.cache or output / "cache"
     if not processes.first:
@@ -159,7 +161,16 @@ def _train_compact(
         config = replace(config, steps=max(1, steps))
     targets = MarkerTargets(sampler.groups, sizes.markers, sizes.patch_px // sizes.cell_px)
     reader = CaptionReader(sizes.text_features)
-    stage = ImageStage(network, targets, config, output, processes, tensorboard=request.tensorboard)
+    records = {slide.entry.patient_id: slide.entry.record for slide in trained}
+    stage = ImageStage(
+        network,
+        targets,
+        RecordTargets(records, record_fields(config)),
+        config,
+        output,
+        processes,
+        tensorboard=request.tensorboard,
+    )
     first = stage.resume() if request.resume else 0
     held = [slide.cached for slide in slides if slide.entry.patient_id in kept_out]
     done = first

@@ -32,6 +32,7 @@ NEEDS = {
     "views": "a second view of each modality",
     "expression": "marker means of each patch",
     "place_expression": "an H&E tower that is tuned, and marker means of each of its places",
+    "record": "the clinical record of each patch's patient",
     "group": "groups of the rows, such as the patient",
 }
 

@@ -56,6 +56,8 @@ class ContrastiveBatch:
     place_expression : Tensor (B, N, M), optional
         Standardised marker means of the place of each H&E token; NaN where not
         measured.
+    record : Tensor (B, L), optional
+        Standardised fields of the patient's record; NaN where not known.
     progress : float
         Share of the run that is done.
     """
@@ -77,6 +79,7 @@ class ContrastiveBatch:
     expression: Tensor | None = None
     expression_mask: Tensor | None = None
     place_expression: Tensor | None = None
+    record: Tensor | None = None
     progress: float = 0.0
 
     def __post_init__(self) -> None:

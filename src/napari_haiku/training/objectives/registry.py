@@ -31,6 +31,7 @@ from napari_haiku.training.objectives.perturbed_text import PerturbedTextNegativ
 from napari_haiku.training.objectives.pixel_consistency import PixelConsistency
 from napari_haiku.training.objectives.place_expression import PlaceExpression
 from napari_haiku.training.objectives.pmrl import Pmrl
+from napari_haiku.training.objectives.record import RecordReadOut
 from napari_haiku.training.objectives.sepclr import SepClr
 from napari_haiku.training.objectives.siglip import Siglip
 from napari_haiku.training.objectives.similarity_weighted import Cwcl
@@ -63,6 +64,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
         Mmrlpp,
         Expression,
         PlaceExpression,
+        RecordReadOut,
         ExpressionNeighbours,
     )
 }
@@ -107,7 +109,7 @@ class WeightedObjectives(Objective):
 
 
 def build_objective(
-    recipe: Recipe, *, dim: int = 0, markers: int = 0, maps: int = 0
+    recipe: Recipe, *, dim: int = 0, markers: int = 0, maps: int = 0, levels: int = 0
 ) -> WeightedObjectives:
     """Make the weighted sum of objectives that a recipe describes.
 
@@ -121,6 +123,8 @@ def build_objective(
         Number of markers, for `expression` and `place_expression`.
     maps : int
         Length of what the H&E tower tells of a place, for `place_expression`.
+    levels : int
+        Columns of the record, for `record`.
 
     Returns
     -------
@@ -142,6 +146,7 @@ def build_objective(
     """
     if not recipe:
         raise HaikuError("No objective was chosen: name at least one, such as pairwise_clip.")
+    known = {"dim": dim, "markers": markers, "maps": maps, "levels": levels}
     terms = []
     for name, entry in recipe.items():
         kind = named(name)
@@ -153,9 +158,7 @@ def build_objective(
                 f"The weight of {name} must be a number above 0, not {weight}: leave the objective "
                 "out if it should not count."
             )
-        terms.append(
-            (_made(kind, options, {"dim": dim, "markers": markers, "maps": maps}), float(weight))
-        )
+        terms.append((_made(kind, options, known), float(weight)))
     return WeightedObjectives(terms)
 
 
