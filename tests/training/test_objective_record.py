@@ -62,6 +62,21 @@ def test_a_patch_without_he_teaches_nothing() -> None:
         assert "record" not in out.parts
 
 
+def test_patches_of_one_patient_are_one_answer() -> None:
+    torch.manual_seed(2)
+    vectors, truth = torch.randn(6, 4), torch.randn(6, 2)
+    patient = torch.tensor([5, 5, 5, 5, 2, -1])
+    truth[:4] = truth[0]
+    objective = build_objective({"record": 1.0}, dim=4, levels=2)
+    torch.nn.init.normal_(objective.terms["record"].read_out.weight)
+    given = ContrastiveBatch({"he": vectors}, record=truth, group={"patient": patient})
+    unit = torch.nn.functional.normalize(vectors) * 2
+    guess = objective.terms["record"].read_out(unit)
+    told = torch.stack([guess[:4].mean(0), guess[4], guess[5]])
+    error = (told - truth[[0, 4, 5]]).square().mean()
+    assert objective(given).loss.item() == pytest.approx(error.item() * 3 / 6, rel=1e-5)
+
+
 @pytest.mark.parametrize(("dim", "levels"), [(0, 3), (3, 0)])
 def test_sizes_must_be_told(dim: int, levels: int) -> None:
     with pytest.raises(HaikuError, match="number of"):
