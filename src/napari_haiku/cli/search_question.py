@@ -137,7 +137,7 @@ def from_image(
         patch_um=atlas.patch_um,
         stride_um=atlas.patch_um,
     )
-    source = PatchSource(image, grid, towers.pixel_size_um)
+    source = PatchSource(image, grid, towers.read_um(image.modality))
     patches = source.read(0, len(grid))
     if is_he:
         vectors = towers.encode_he(patches, source.pixel_size_um)

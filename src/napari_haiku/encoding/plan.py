@@ -207,7 +207,7 @@ def _scaling(mif: SlideImage, mask: TissueMask, model: TissueModel) -> dict[str,
 
 
 def _describe(image: SlideImage, inputs: dict[str, Any], model: TissueModel) -> dict[str, Any]:
-    level = image.level_for(model.pixel_size_um)
+    level = image.level_for(model.read_um(image.modality))
     return {
         "name": image.name,
         **inputs,

@@ -50,7 +50,7 @@ class Towers:
         self._modalities = tuple(attributes["modalities"])
         self._markers = tuple(attributes["markers"])
         self._sources = {
-            modality: PatchSource(image, grid, model.pixel_size_um)
+            modality: PatchSource(image, grid, model.read_um(modality))
             for modality, image in images_of(request).items()
         }
         if request.mif is not None:

@@ -70,6 +70,11 @@ class TissueModel(ABC):
         """Side of the tissue square that one vector describes, in um."""
         return self.pixel_size_um * self.patch_px
 
+    def read_um(self, modality: str) -> float:
+        """Pixel size (um) at which patches of a modality are to be read, or finer."""
+        del modality
+        return self.pixel_size_um
+
     def encode_he(
         self, patches: NDArray[np.uint8], pixel_size: float, *, batch_size: int = 64
     ) -> Vectors:

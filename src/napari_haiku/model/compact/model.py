@@ -126,6 +126,11 @@ class CompactModel(TissueModel):
             self.text_heads.save(folder)
         write_json(folder / CONFIG, self.network.config.to_json())
 
+    def read_um(self, modality: str) -> float:
+        """Pixel size (um) of what a tower reads: H&E may be read finer."""
+        zoom = self.network.config.he_zoom if modality == "he" else 1
+        return self.pixel_size_um / zoom
+
     def unknown_words(self, text: str) -> tuple[str, ...]:
         """Words of `text` that the text tower has never read."""
         return unknown_words(self.tokenizer, text)
@@ -136,9 +141,8 @@ class CompactModel(TissueModel):
         return tuple(name for name in markers if name not in known)
 
     def _he_vectors(self, patches: NDArray[np.uint8], pixel_size: float) -> torch.Tensor:
-        config = self.network.config
-        fine = config.pixel_size_um / config.he_zoom
-        image = he_input(patches, pixel_size, fine, 16 * config.he_zoom)
+        multiple = 16 * self.network.config.he_zoom
+        image = he_input(patches, pixel_size, self.read_um("he"), multiple)
         return self.network.embed_he(image.to(self.device.torch_name))
 
     def _mif_vectors(

@@ -180,7 +180,7 @@ def _seconds_per_patch(request: EncodeRequest, model: TissueModel, grid: PatchGr
     for image in (request.he, request.mif):
         if image is None or image.modality not in model.modalities:
             continue
-        source = PatchSource(image, grid, model.pixel_size_um)
+        source = PatchSource(image, grid, model.read_um(image.modality))
         for trial in range(2):
             begin = time.perf_counter()
             patches = source.read(middle, middle + n)
