@@ -136,3 +136,14 @@ def test_a_stopped_run_goes_on_to_the_same_model(home: Path) -> None:
 def test_an_unknown_layer_is_refused_before_slides_are_read(home: Path) -> None:
     with pytest.raises(HaikuError, match=r"'he.trunk.block.1'.*closest is 'he.trunk.blocks.1'"):
         run_job(train(request(home, "m", tune=("he.trunk.block.1",))))
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [("record", "the clinical record of each patch's patient"), ("expression", "marker means")],
+)
+def test_an_objective_that_is_not_offered_here_says_so(home: Path, name: str, needed: str) -> None:
+    options = {"fields": ["stage"]} if name == "record" else {}
+    recipe = {"pairwise_clip": 1.0, name: {"weight": 1.0, **options}}
+    with pytest.raises(HaikuError, match=f"The objective {name} needs {needed}"):
+        run_job(train(request(home, "m", objectives=recipe)))

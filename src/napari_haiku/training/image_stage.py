@@ -22,6 +22,7 @@ from napari_haiku.training.cached_gradients import Prepared
 from napari_haiku.training.frozen_vectors import FrozenVectors
 from napari_haiku.training.objectives import ContrastiveBatch, build_objective
 from napari_haiku.training.objectives.base import NEEDS
+from napari_haiku.training.objectives.registry import named
 from napari_haiku.training.optimising import Optimising
 from napari_haiku.training.tuning import is_frozen, train_tuned
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from napari_haiku.model.compact.network import CompactNetwork
     from napari_haiku.training.config import TrainConfig
     from napari_haiku.training.marker_targets import MarkerTargets
-    from napari_haiku.training.objectives import WeightedObjectives
+    from napari_haiku.training.objectives.registry import Recipe
     from napari_haiku.training.processes import Processes
     from napari_haiku.training.record_targets import RecordTargets
     from napari_haiku.training.sampler import Batch
@@ -216,16 +217,16 @@ def _apart(
     return {name: rows[:, :dim] for name, rows in encoded.items()}, tokens
 
 
-def check_needs(objective: WeightedObjectives, offered: frozenset[str]) -> None:
-    """Make sure that a run offers what its objectives need.
+def check_needs(recipe: Recipe, offered: frozenset[str]) -> None:
+    """Make sure that a run offers what the objectives of its recipe need.
 
     Raises
     ------
     HaikuError
-        It does not.
+        It does not, or there is no objective of such a name.
     """
-    for name, term in objective.terms.items():
-        for what in sorted(getattr(term, "needs", ())):
+    for name in recipe:
+        for what in sorted(named(name).needs):
             if what not in offered:
                 advice = (
                     "start from a model with --start-from, or choose another objective"

@@ -109,10 +109,10 @@ def _train_compact(
     if start is not None:
         sizes = start_sizes(start, sizes)
     # What the run needs is checked before slides are prepared, which takes long.
-    wanted = build_objective(
+    check_needs(config.objectives, OFFERED | ({"teacher"} if start is not None else set()))
+    build_objective(
         told(config.objectives), dim=sizes.dim, markers=2 * len(sizes.markers), maps=1, levels=1
     )
-    check_needs(wanted, OFFERED | ({"teacher"} if start is not None else set()))
     RecordTargets({e.patient_id: e.record for _, e in read.rows}, record_fields(config))
     device = processes.device(choose_device(request.device).torch_name)
     cache = request.cache or output / "cache"

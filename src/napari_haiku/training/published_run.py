@@ -49,7 +49,8 @@ def train_published(
         rates=dict(config.rates) or published_rates(model.config),
     )
     freeze_all_but(model.towers, config.tune)
-    check_needs(build_objective(config.objectives, dim=model.dim), OFFERED)
+    check_needs(config.objectives, OFFERED)
+    build_objective(config.objectives, dim=model.dim)
     if model.config.text is not None and model.tokenizer is None:
         raise HaikuError(f"The model {model.name} has no tokenizer: convert its bundle again.")
     device = processes.device(choose_device(request.device).torch_name)
