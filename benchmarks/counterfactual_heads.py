@@ -10,6 +10,7 @@ import torch
 
 from napari_haiku.jobs import run_job
 from napari_haiku.model.base import TissueModel
+from napari_haiku.model.compact.text_length import unit_captions
 from napari_haiku.storage import write_json
 from napari_haiku.training.cohort import prepare_slides, read_cohorts
 from napari_haiku.training.config import TrainConfig
@@ -36,7 +37,7 @@ class DrawnHead(TissueModel):
     def __init__(self, base: CompactModel, cases: TextCases, ridge: float) -> None:
         for name in ("name", "dim", "modalities", "shared_space", "card", "device", "fingerprint"):
             setattr(self, name, getattr(base, name))
-        self._reader = base.reader
+        self._reader, self._filled = base.reader, base.network.config.text_filled
         self.n_text_heads = REFITS
         record = base.network.record if base.network.config.record_dim else None
         coordinates = None
@@ -69,7 +70,7 @@ class DrawnHead(TissueModel):
 
     def _read(self, head, captions):
         rows = self._reader.read(list(captions)) @ head.weight.T + head.bias
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        return unit_captions(torch.from_numpy(rows), filled=self._filled).numpy()
 
 
 def cases_of(model: CompactModel, manifest: Path, kept: Path, cache: Path) -> TextCases:

@@ -4,7 +4,7 @@
 #   sh scripts/default_model.sh WORK_FOLDER
 #
 # HAIKU_REAL_DATA names the folder that holds orion_crc01 (default: ../shared/data).
-# Takes about three hours on two cores; a second call goes on where the first stopped.
+# Takes about five hours on two cores; a second call goes on where the first stopped.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -30,11 +30,14 @@ region = os.path.relpath(real.resolve() / "orion_crc01" / "crc01_west", work)
     f"crc01_west,C01,{region}_he.ome.tif,{region}_mif18.ome.tif,\n"
 )
 PYTHON
-cp "$root/recipes/default.json" "$root/recipes/default_fine.json" "$work/"
+cp "$root"/recipes/default*.json "$work/"
 
-# Towers at the model's pixels first, then with finer H&E, and the text heads.
+# Towers at the model's pixels first, then with finer H&E; from these on the H&E tower alone, taught
+# at each place of its map, in two rounds. Each stage fits its text heads; the last ones ship.
 "$haiku" train "$work/virtual/cohort.csv" "$work/towers" --config "$work/default.json" --resume
-"$haiku" train "$work/virtual/cohort.csv" "$work/model" --config "$work/default_fine.json" --resume
+"$haiku" train "$work/virtual/cohort.csv" "$work/fine" --config "$work/default_fine.json" --resume
+"$haiku" train "$work/virtual/cohort.csv" "$work/cells" --config "$work/default_cells.json" --resume
+"$haiku" train "$work/virtual/cohort.csv" "$work/model" --config "$work/default_record.json" --resume
 for file in config.json model.safetensors text_heads.safetensors tokenizer.json card.json; do
     cp "$work/model/$file" "$root/src/napari_haiku/assets/model/$file"
 done

@@ -98,7 +98,9 @@ def test_record_coordinates_tell_how_a_caption_fits_he(
     coordinates = fit.coordinates()
     head = fit.head(coordinates)
     assert head.weight.shape == (DIM + 4, reader.read([""]).shape[1])
-    np.testing.assert_allclose(head.weight[:DIM], fit.head().weight, err_msg="mIF is ranked alike")
+    alone, ours = fit.head().weight, head.weight[:DIM]
+    length = np.linalg.norm(alone) / np.linalg.norm(ours)
+    np.testing.assert_allclose(ours * length, alone, rtol=1e-4, err_msg="mIF is ranked alike")
     vectors = np.zeros((2, DIM))
     vectors[:, SEEN] = [-1, 1]
     he = np.concatenate([vectors, vectors @ coordinates.weight.T + coordinates.bias], 1)
@@ -106,6 +108,20 @@ def test_record_coordinates_tell_how_a_caption_fits_he(
     scores = he @ texts.T
     assert scores[0, 0] > scores[0, 1]
     assert scores[1, 1] > scores[1, 0]
+
+
+def test_nearly_all_captions_are_left_as_long_as_they_are(
+    told: tuple[TextCases, CaptionReader],
+) -> None:
+    cases, _ = told
+    fit = Discriminant(cases, replace(CONFIG, record_dim=4), seed=0, resample=False)
+    head = fit.head(fit.coordinates())
+    captions = cases.captions.reshape(-1, cases.captions.shape[2]).astype(np.float64)
+    lengths = np.linalg.norm(captions @ head.weight.T + head.bias, axis=1)
+    assert (lengths <= 1 + 1e-5).mean() >= 0.9
+    assert np.quantile(lengths, 0.95) == pytest.approx(1, abs=1e-5)
+    np.testing.assert_array_equal(head.weight[-1], 0, err_msg="left to be filled")
+    assert head.bias[-1] == 0
 
 
 def test_bootstraps_differ_and_repeat(told: tuple[TextCases, CaptionReader]) -> None:
@@ -127,6 +143,7 @@ def test_both_images_are_needed(told: tuple[TextCases, CaptionReader]) -> None:
         ({"text_ridge": 0.0}, "text_ridge"),
         ({"text_beyond_he": 1.5}, "text_beyond_he"),
         ({"record_dim": 1}, "record_dim"),
+        ({"record_dim": 2}, "give 0, or 3 or more"),
         ({"record_dim": 4, "text_method": "contrast"}, "discriminant"),
         ({"he_zoom": 3}, "he_zoom"),
     ],

@@ -313,7 +313,7 @@ def _check_text(config: TrainConfig) -> None:
         )
     if config.text_ridge <= 0 or not 0 <= config.text_beyond_he <= 1:
         raise HaikuError("'text_ridge' must be above 0, and 'text_beyond_he' from 0 to 1.")
-    if config.record_dim < 0 or config.record_dim == 1:
-        raise HaikuError(f"'record_dim' cannot be {config.record_dim}: give 0, or 2 or more.")
+    if config.record_dim < 0 or config.record_dim in (1, 2):
+        raise HaikuError(f"'record_dim' cannot be {config.record_dim}: give 0, or 3 or more.")
     if config.record_dim and config.text_method != "discriminant":
         raise HaikuError("'record_dim' needs 'text_method' to be 'discriminant'.")

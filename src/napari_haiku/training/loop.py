@@ -104,6 +104,7 @@ def _train_compact(
         he_zoom=config.he_zoom,
         he_blocks=config.he_blocks,
         record_dim=config.record_dim,
+        text_filled=config.record_dim > 0,
         dim=config.dim,
     )
     if start is not None:

@@ -71,6 +71,7 @@ def start_sizes(model: CompactModel, sizes: CompactConfig) -> CompactConfig:
         he_zoom=zoom,
         he_blocks=max(own.he_blocks, sizes.he_blocks),
         record_dim=sizes.record_dim,
+        text_filled=sizes.text_filled,
     )
 
 
@@ -86,7 +87,10 @@ def fill_from(network: CompactNetwork, model: CompactModel) -> None:
         own = dict(_later_convolutions(own))
     state = network.state_dict()
     was, now = model.network.config, network.config
-    same_text = (was.text_features, was.record_dim) == (now.text_features, now.record_dim)
+    same_text = all(
+        getattr(was, name) == getattr(now, name)
+        for name in ("text_features", "record_dim", "text_filled")
+    )
     theirs = model.network.config.markers
     with torch.no_grad():
         for name, value in own.items():

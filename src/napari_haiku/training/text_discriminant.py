@@ -20,13 +20,19 @@ if TYPE_CHECKING:
 _HE_RIDGE = 1.0
 _SHRINK = 0.1
 # Length of the coordinates in which H&E meets captions, beside 1 for all the others; and of the
-# last of them, which is the same for every patch.
+# one that is the same for every patch.
 _LENGTH, _CONSTANT = 0.5, 0.25
+# Share of captions that are no longer than 1: these need not be shortened.
+_WHOLE = 0.95
 
 
 @dataclass(frozen=True)
 class RecordCoordinates:
-    """What an H&E vector h is compared with captions by, beside h itself: ``weight @ h + bias``."""
+    """What an H&E vector h is compared with captions by, beside h itself: ``weight @ h + bias``.
+
+    The last but one is the same for every patch; the last is 0, and left to
+    captions to be filled up to length 1.
+    """
 
     weight: NDArray[np.float64]
     bias: NDArray[np.float64]
@@ -66,6 +72,12 @@ class Discriminant:
     each other is the same kind of ratio over means of slides,
     ``(T^-1 A x) . h``. It is told in coordinates that mIF has none of, so that
     it does not re-rank mIF.
+
+    Such ratios are compared as they are: divided by the length of each
+    caption's vector they would favour records of little weight. With record
+    coordinates, heads are scaled for nearly all captions to be at most 1 long,
+    and what they lack to 1 stands in a coordinate that no image has; see
+    :func:`~napari_haiku.model.compact.text_length.unit_captions`.
     """
 
     def __init__(self, cases: TextCases, config: TrainConfig, *, seed: int, resample: bool) -> None:
@@ -100,26 +112,29 @@ class Discriminant:
         if coordinates is not None:
             rows.append(self._own(coordinates))
         heads = np.concatenate(rows, 1)
+        if coordinates is not None:
+            lengths = np.linalg.norm((self._captions - self.middle) @ heads, axis=1)
+            heads /= np.quantile(lengths[self._often > 0], _WHOLE)
         return FittedHead(heads.T.astype(np.float32), -(self.middle @ heads).astype(np.float32))
 
     def coordinates(self) -> RecordCoordinates:
         """Choose the directions of H&E in which captions tell most."""
         size = self._config.record_dim
         apart = (self._captions - self.middle) * np.sqrt(self._often)[:, None]
-        directions = np.linalg.svd(apart @ self._missing(), full_matrices=False)[2][: size - 1]
+        directions = np.linalg.svd(apart @ self._missing(), full_matrices=False)[2][: size - 2]
         means = self._slides.means(self._he)
         along = (self._he - means.mean(0)) @ directions.T
         weight = np.zeros((size, self._he.shape[1]))
         weight[: len(directions)] = directions * (_LENGTH / np.sqrt((along**2).sum(1).mean()))
         bias = -weight @ means.mean(0)
-        bias[-1] = _CONSTANT
+        bias[-2:] = _CONSTANT, 0
         return RecordCoordinates(weight, bias)
 
     def _own(self, coordinates: RecordCoordinates) -> NDArray[np.float64]:
         """Rows of the head that are compared with the record coordinates, (features, size)."""
         own = self._missing() @ np.linalg.pinv(coordinates.weight)
         # What the mean of all H&E adds to every caption is taken off.
-        own[:, -1] = -(self._beyond @ self._slides.means(self._he).mean(0)) / _CONSTANT
+        own[:, -2] = -(self._beyond @ self._slides.means(self._he).mean(0)) / _CONSTANT
         return own
 
     def _missing(self) -> NDArray[np.float64]:

@@ -69,6 +69,7 @@ def fit_text(
     return TextHeads(
         np.stack([head.weight for head in heads[1:]]).astype(np.float16),
         np.stack([head.bias for head in heads[1:]]).astype(np.float16),
+        network.config.text_filled,
     )
 
 

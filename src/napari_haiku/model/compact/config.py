@@ -43,6 +43,9 @@ class CompactConfig:
         How many times finer than `pixel_size_um` the H&E is read: 1 or 2.
     he_blocks : int
         Residual blocks of the H&E tower; see :class:`~.towers.HETower`.
+    text_filled : bool
+        Whether the last of the record coordinates fills captions up to length 1;
+        see :func:`~.text_length.unit_captions`.
     """
 
     name: str
@@ -58,6 +61,7 @@ class CompactConfig:
     he_zoom: int = 1
     record_dim: int = 0
     he_blocks: int = 0
+    text_filled: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of config.json."""
@@ -86,6 +90,11 @@ class CompactConfig:
                     f"The model's config.json has an unusable value for '{key}': "
                     "copy the model folder again."
                 )
+        if values.get("text_filled") and not values.get("record_dim"):
+            raise HaikuError(
+                "The model's config.json has 'text_filled' without 'record_dim': "
+                "copy the model folder again."
+            )
         lists = {key: tuple(values[key]) for key in LISTS}
         return cls(**{**values, **lists})
 
@@ -100,6 +109,8 @@ def _fits(key: str, value: object) -> bool:
     if key in _FROM_ZERO:
         most = _FROM_ZERO[key]
         return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
+    if key == "text_filled":
+        return isinstance(value, bool)
     if key == "he_zoom":
         return value in (1, 2)
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 100_000

@@ -107,7 +107,10 @@ class CompactModel(TissueModel):
             choose_device(device),
             fingerprint(parts[CONFIG], tensors),
             text_heads=TextHeads.load(
-                folder, len(config.text_features), network.text.head.out_features
+                folder,
+                len(config.text_features),
+                network.text.head.out_features,
+                filled=config.text_filled,
             ),
         )
 

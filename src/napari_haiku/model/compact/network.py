@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_haiku.model.compact.text_length import unit_captions
 from napari_haiku.model.compact.towers import HETower, MIFTower, TextTower
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class CompactNetwork(nn.Module):
 
     def embed_text(self, features: Tensor) -> Tensor:
         """Return unit vectors of captions (n, dim + record_dim) from their features."""
-        return functional.normalize(self.text(features).float(), dim=1)
+        return unit_captions(self.text(features).float(), filled=self.config.text_filled)
 
     def marker_ids(self, markers: tuple[str, ...]) -> Tensor:
         """Rows of the marker table; 0 for a marker the model has never seen."""

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from napari_haiku.errors import HaikuError
+from napari_haiku.model.compact.text_length import unit_captions
 from napari_haiku.storage import write_bytes
 
 if TYPE_CHECKING:
@@ -29,10 +31,13 @@ class TextHeads:
     ----------
     weight : ndarray of float16, shape (heads, dim, features)
     bias : ndarray of float16, shape (heads, dim)
+    filled : bool
+        Whether captions are filled up to length 1, as those of the model.
     """
 
     weight: NDArray[np.float16]
     bias: NDArray[np.float16]
+    filled: bool = False
 
     def __len__(self) -> int:
         """Return the number of heads."""
@@ -46,8 +51,7 @@ class TextHeads:
                 for weight, bias in zip(self.weight, self.bias, strict=True)
             ]
         )
-        length = np.linalg.norm(rows, axis=2, keepdims=True)
-        return np.asarray(rows / np.maximum(length, 1e-12), np.float32)
+        return np.asarray(unit_captions(torch.from_numpy(rows), filled=self.filled), np.float32)
 
     def save(self, folder: Path) -> None:
         """Write the heads beside the model."""
@@ -55,7 +59,9 @@ class TextHeads:
         write_bytes(folder / FILE, save_arrays(arrays))
 
     @classmethod
-    def load(cls, folder: Path, features: int, dim: int) -> TextHeads | None:
+    def load(
+        cls, folder: Path, features: int, dim: int, *, filled: bool = False
+    ) -> TextHeads | None:
         """Open the heads of a model folder; None where it has none.
 
         Raises
@@ -83,4 +89,4 @@ class TextHeads:
                 f"{FILE} in the model folder {folder.name} holds values that are no numbers: "
                 "copy the model folder again."
             )
-        return cls(weight, bias)
+        return cls(weight, bias, filled)
