@@ -72,6 +72,17 @@ def test_splits_say_who_is_kept_out_and_enter_no_caption(folder: Path) -> None:
     assert [slide.slide_id for _, slide in left.rows] == ["s0"]
 
 
+def test_a_run_that_goes_on_keeps_out_the_same_patients(folder: Path) -> None:
+    slide = read_cohorts(write(folder, rows(2)), CONFIG, folder).rows[0][1]
+    patients = [("", replace(slide, patient_id=f"p{i}")) for i in range(40)]
+    some = replace(CONFIG, validation_share=0.2)
+    kept = split_entries(patients, some)
+    assert len(kept) == 8
+    assert split_entries(patients[::-1], replace(some, seed=7)) == kept
+    fewer = [row for row in patients if row[1].patient_id != min(kept)]
+    assert kept - {min(kept)} <= split_entries(fewer, some), "the others stay kept out"
+
+
 def test_one_patient_needs_to_be_meant(folder: Path) -> None:
     path = write(folder, rows(1))
     refused(path, "one patient .column patient_id, lines 2 to 2.*text_steps to 0")

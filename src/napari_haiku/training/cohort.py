@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from napari_haiku.atlas.manifest import ManifestSlide, read_manifest
 from napari_haiku.errors import HaikuError
@@ -153,7 +152,11 @@ def split_entries(
     config: TrainConfig,
     named: frozenset[str] = frozenset(),
 ) -> set[str]:
-    """Patients kept out for validation: those that a manifest names, else drawn per cohort."""
+    """Patients kept out for validation: those that a manifest names, else some of each cohort.
+
+    Who they are depends on the patients' identifiers alone: a run that goes on
+    from another, with whatever seed, keeps out the same.
+    """
     if named:
         return set(named)
     kept_out: set[str] = set()
@@ -162,9 +165,12 @@ def split_entries(
         if len(patients) < FEW_PATIENTS or not config.validation_share:
             continue
         n = max(1, round(config.validation_share * len(patients)))
-        rng = np.random.default_rng([config.seed, 1])
-        kept_out |= {str(p) for p in rng.permutation(patients)[:n]}
+        kept_out |= set(sorted(patients, key=_lot)[:n])
     return kept_out
+
+
+def _lot(patient_id: str) -> bytes:
+    return hashlib.sha256(patient_id.encode()).digest()
 
 
 def training_images(slides: list[TrainingSlide], config: TrainConfig) -> list[dict[str, Any]]:
