@@ -41,6 +41,8 @@ class DrawnHead(TissueModel):
         self.n_text_heads = REFITS
         record = base.network.record if base.network.config.record_dim else None
         coordinates = None
+        if record is not None and not self._filled:
+            raise SystemExit(f"{base.name} was trained by older code: fit its text head again.")
         if record is not None:
             coordinates = RecordCoordinates(
                 record.weight.detach().numpy().astype(np.float64),

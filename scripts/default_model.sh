@@ -31,6 +31,12 @@ region = os.path.relpath(real.resolve() / "orion_crc01" / "crc01_west", work)
 )
 PYTHON
 cp "$root"/recipes/default*.json "$work/"
+# What one stage has resampled, the next need not.
+mkdir -p "$work/cache"
+for stage in towers fine cells model; do
+    mkdir -p "$work/$stage"
+    [ -e "$work/$stage/cache" ] || ln -s ../cache "$work/$stage/cache"
+done
 
 # Towers at the model's pixels first, then with finer H&E; from these on the H&E tower alone, taught
 # at each place of its map, in two rounds. Each stage fits its text heads; the last ones ship.

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 _HE_RIDGE = 1.0
 _SHRINK = 0.1
 # Length of the coordinates in which H&E meets captions, beside 1 for all the others; and of the
-# one that is the same for every patch.
-_LENGTH, _CONSTANT = 0.5, 0.25
+# one that is the same for every patch. The longer that is, the more a text counts beside H&E where
+# both ask together, which makes up for captions being shorter than 1.
+_LENGTH, _CONSTANT = 0.5, 1.0
 # Share of captions that are no longer than 1: these need not be shortened.
 _WHOLE = 0.95
 
