@@ -48,6 +48,6 @@ for file in config.json model.safetensors text_heads.safetensors tokenizer.json 
     cp "$work/model/$file" "$root/src/napari_haiku/assets/model/$file"
 done
 rm -rf "$work/demo_atlas"
-"$haiku" atlas build "$work/atlas_cohort/cohort.csv" "$work/demo_atlas" --model "$work/model"
+"$haiku" atlas build "$work/atlas_cohort/cohort.csv" "$work/demo_atlas" --model default
 rm -rf "$root/src/napari_haiku/assets/demo_atlas"
 cp -r "$work/demo_atlas" "$root/src/napari_haiku/assets/demo_atlas"
