@@ -36,8 +36,10 @@ def test_fitted_on_one_cohort_and_tested_on_another(tmp_path):
     assert 0.5 < low < done["c_index"]["value"] < high
     assert done["c_index"]["n"] == 150
     assert done["patients_fitted_on"] == 80
-    assert "he," not in done["c_index"]["note"]  # H&E carries nothing here
-    assert set(done["inputs"]) == {"he", "mif", "he+mif"}
+    assert "(grade)" in done["c_index"]["note"]  # neither the outcome nor the site
+    assert set(done["inputs"]) == {"he", "mif", "he+mif", "images", "images and record"}
+    assert done["c_index"]["value"] == done["inputs"]["images and record"]["value"]
+    assert 0.55 < done["baselines"]["record"]["value"] < done["inputs"]["images"]["value"]
     assert set(done["methods"]["mif"]) == {"mean", "spread", "average"}
     assert done["inputs"]["mif"]["value"] > done["inputs"]["he"]["value"] + 0.1
     assert done["baselines"]["random"]["value"] < done["c_index"]["value"] - 0.1
@@ -89,6 +91,31 @@ def test_other_columns_and_missing_outcomes(tmp_path):
     assert done["patients_without_outcome"] == 5
     with pytest.raises(HaikuError, match="no field 'survival_months'"):
         ask(cohort, tmp_path)
+
+
+def test_a_record_that_knows_more_than_tissue_joins_it(tmp_path):
+    cohorts = []
+    for n, seed in ((100, 0), (150, 1)):
+        cohort = patient_cohort(n, seed, seen=0.5)
+        cohort.atlas.records["Age"] = np.round(60 + 10 * cohort.atlas.latent, 1).astype(str)
+        cohort.atlas.fields = (*cohort.atlas.fields, "Age")
+        cohorts.append(cohort)
+    done = ask(type(cohorts[1])(cohorts[1].atlas, None, None, cohorts[0]), tmp_path)
+    images, both = (done["inputs"][name]["value"] for name in ("images", "images and record"))
+    assert both > images + 0.03
+    assert "(grade, Age)" in done["c_index"]["note"]
+
+
+def test_an_outcome_of_an_early_name_is_no_input(tmp_path):
+    cohort = patient_cohort(60)
+    table = cohort.atlas.records
+    table["stage"] = table.pop("survival_months")
+    table["grade"] = "G2"
+    cohort.atlas.fields = ("grade", "stage", "survival_status")
+    done = ask(cohort, tmp_path, time="stage", event="survival_status")
+    assert set(done["inputs"]) == {"he", "mif", "he+mif", "images"}
+    assert "record" not in done["baselines"]
+    assert "on the record" not in done["c_index"]["note"]
 
 
 def test_too_few_patients_and_bad_tables_are_refused(tmp_path):

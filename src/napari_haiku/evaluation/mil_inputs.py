@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_haiku.analysis.counterfactual.record_fields import patient_records
 from napari_haiku.analysis.outcome.mil_bags import Bags
+from napari_haiku.analysis.outcome.record_columns import RecordColumns
 from napari_haiku.analysis.statistics.atlas_patients import patient_numbers
 from napari_haiku.errors import HaikuError
 from napari_haiku.evaluation.hand_made import features_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
+    from napari_haiku.clinical import Record
     from napari_haiku.evaluation.cohort import EvaluationCohort
     from napari_haiku.evaluation.request import EvaluateRequest
     from napari_haiku.jobs import Job
 
 JOINT = "he+mif"
-BASELINES = ("random", "hand_made", "markers")
+RECORD = "record"
+BASELINES = ("random", "hand_made", "markers", RECORD)
+# Fields of the record, written without gaps, that are known when the tissue is taken. Others may
+# tell how it ended, and stay out.
+_KNOWN_EARLY = frozenset(
+    {"age", "sex", "gender", "smoking", "tissuetype", "tissue", "disease", "diagnosis", "type"}
+    | {"grade", "stage", "tnm", "treatment"}
+)
 # An input that more patients lack is left out, rather than the patients.
 _NEEDED_SHARE = 0.8
 _RANDOM_DIM = 64
@@ -105,6 +118,35 @@ def add_baselines(
         vectors["markers"] = np.log1p(np.where(there[:, None], np.maximum(light, 0), 0))
         has["markers"] = there
     return PatientInputs(vectors, has, inputs.patient)
+
+
+def early_fields(cohort: EvaluationCohort, outcome: Sequence[str]) -> RecordColumns:
+    """Learn the columns of those fields of the record that are known when tissue is taken.
+
+    Fields of the outcome are never among them, whatever their names.
+    """
+    usable = [f for f in cohort.atlas.fields if f not in outcome]
+    named = [f for f in usable if re.sub(r"[\W_]+", "", f.casefold()) in _KNOWN_EARLY]
+    return RecordColumns.learn(_records(cohort, named), named)
+
+
+def add_record(
+    cohort: EvaluationCohort, inputs: PatientInputs, columns: RecordColumns
+) -> PatientInputs:
+    """Add the record to every patch of its patient; what is not known counts as the mean."""
+    if not columns.width:
+        return inputs
+    of_patient = columns.of(_records(cohort, columns.fields))
+    known = np.asarray(np.isfinite(of_patient).any(axis=1))
+    vectors = dict(inputs.vectors) | {RECORD: np.nan_to_num(of_patient)[inputs.patient]}
+    return PatientInputs(
+        vectors, dict(inputs.has) | {RECORD: known[inputs.patient]}, inputs.patient
+    )
+
+
+def _records(cohort: EvaluationCohort, fields: Sequence[str]) -> list[Record]:
+    values = patient_records(cohort.records, list(fields)).values
+    return [{str(k): str(v) for k, v in row.items()} for row in values.to_dict("records")]
 
 
 def shared_markers(*cohorts: EvaluationCohort) -> tuple[str, ...]:

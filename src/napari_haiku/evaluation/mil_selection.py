@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_haiku.analysis.outcome.mil import average, tune
+from napari_haiku.analysis.outcome.mil_stacking import stack
 from napari_haiku.analysis.outcome.mil_targets import patient_folds
 from napari_haiku.evaluation.mil_inputs import BASELINES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     Name = tuple[str, str]
 
 OUTER_FOLDS = 5
-AVERAGE = "average"
+AVERAGE, STACKED = "average", "stacked"
 
 
 @dataclass
@@ -42,8 +43,9 @@ class Predictions:
     errors : dict of (input, method) to list of float
         Standard error of that quality over the folds.
     chosen : list of (input, method)
-        Chosen of the model's inputs by that quality, once a fit: the simplest
-        within one standard error of the best.
+        Once a fit: the last stack, where there are stacks; else chosen of the
+        model's inputs by that quality, the simplest within one standard error of
+        the best.
     best : ndarray, shape (n, outputs)
         Scores of what was chosen.
     by_input : dict of str to ndarray
@@ -72,11 +74,13 @@ def fit_and_test(
     test: dict[str, Bags],
     *,
     methods: Sequence[Method],
+    stacks: Mapping[str, Sequence[str]] | None = None,
     seed: int = 0,
 ) -> Job[Predictions]:
     """Tune every method on every input and score other patients.
 
-    Baselines get every method too, but never become the one chosen.
+    Baselines get every method too, but never become the one chosen. A stack sums
+    the heads of several inputs, by name; see :mod:`napari_haiku.analysis.outcome.mil_stacking`.
     """
     out = Predictions()
     n = len(next(iter(test.values())))
@@ -102,6 +106,13 @@ def fit_and_test(
         best = _simplest_good(out, [pair for pair in out.inner if pair[0] == name])
         out.by_input[name] = out.scores[best]
     chosen = _simplest_good(out, [pair for pair in out.inner if pair[0] not in BASELINES])
+    for name, inputs in (stacks or {}).items():
+        parts = [(source, head) for source in inputs for head in heads[source]]
+        summed = stack([head for _, head in parts], target)
+        chosen = (name, STACKED)
+        out.inner[chosen] = [target.quality(summed.held_out, parts[0][1].folds)]
+        out.errors[chosen] = [_error(target, summed.held_out, parts[0][1].folds)]
+        out.scores[chosen] = summed.scores([head.scores(test[source]) for source, head in parts])
     out.chosen.append(chosen)
     out.best = out.scores[chosen].reshape(n, -1)
     return out
@@ -112,6 +123,7 @@ def nested(
     target: Target,
     *,
     methods: Sequence[Method],
+    stacks: Mapping[str, Sequence[str]] | None = None,
     seed: int = 0,
 ) -> Job[Predictions]:
     """Score every patient by heads tuned and fitted on the other folds."""
@@ -126,6 +138,7 @@ def nested(
             target.of(learn),
             {name: entry.of(held) for name, entry in bags.items()},
             methods=methods,
+            stacks=stacks,
             seed=seed,
         )
         for pair, scores in part.scores.items():

@@ -19,19 +19,23 @@ from napari_haiku.errors import HaikuError
 from napari_haiku.evaluation.figures import Figure
 from napari_haiku.evaluation.mil_inputs import (
     BASELINES,
+    RECORD,
     add_baselines,
+    add_record,
+    early_fields,
     image_inputs,
     on_same_scale,
     shared_markers,
     usable,
 )
-from napari_haiku.evaluation.mil_selection import fit_and_test, nested
+from napari_haiku.evaluation.mil_selection import STACKED, fit_and_test, nested
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from napari_haiku.analysis.outcome.record_columns import RecordColumns
     from napari_haiku.analysis.outcome.survival_times import SurvivalTimes
     from napari_haiku.evaluation.cohort import EvaluationCohort
     from napari_haiku.evaluation.mil_inputs import PatientInputs
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from napari_haiku.evaluation.request import EvaluateRequest
     from napari_haiku.jobs import Job
 
+IMAGES, WITH_RECORD = "images", "images and record"
 TRUE_HAZARDS = "patients.parquet"
 MIN_PATIENTS = 25
 MIN_DEATHS = 10
@@ -73,7 +78,8 @@ def run(cohort: EvaluationCohort, request: EvaluateRequest) -> Job[dict[str, Any
 
     Heads are fitted on `cohort.fit` where there is one and tested on every
     patient of `cohort`; else on folds of patients, tuned inside each fold.
-    Captions, which tell the outcome, are no input.
+    Captions, which tell the outcome, are no input; what the record knew when the
+    tissue was taken (age, stage ...) joins the images in the last stack.
 
     Raises
     ------
@@ -81,10 +87,11 @@ def run(cohort: EvaluationCohort, request: EvaluateRequest) -> Job[dict[str, Any
         A survival column cannot be read, or too few patients or deaths.
     """
     markers = shared_markers(*(part for part in (cohort, cohort.fit) if part is not None))
-    test = yield from _outcomes(cohort, request, markers)
+    columns = early_fields(cohort if cohort.fit is None else cohort.fit, _outcome_fields(request))
+    test = yield from _outcomes(cohort, request, markers, columns)
     fit = None
     if cohort.fit is not None:
-        fit = yield from _outcomes(cohort.fit, request, markers)
+        fit = yield from _outcomes(cohort.fit, request, markers, columns)
     learned = test if fit is None else fit
     on_same_scale(learned.inputs, test.inputs)
     names, whole = usable(learned.inputs, learned.patients)
@@ -94,9 +101,17 @@ def run(cohort: EvaluationCohort, request: EvaluateRequest) -> Job[dict[str, Any
     test = test.of(np.logical_and.reduce(there))
     _require(learned.times, "fitted on")
     bags = {name: test.inputs.bags(name, test.patients) for name in names}
+    images = tuple(name for name in names if name not in BASELINES)
+    stacks = {IMAGES: images}
+    if RECORD in names:
+        stacks[WITH_RECORD] = (*images, RECORD)
     if fit is None:
         found = yield from nested(
-            bags, SurvivalTarget(test.times), methods=METHODS, seed=request.seed
+            bags,
+            SurvivalTarget(test.times),
+            methods=METHODS,
+            stacks=stacks,
+            seed=request.seed,
         )
     else:
         found = yield from fit_and_test(
@@ -104,9 +119,10 @@ def run(cohort: EvaluationCohort, request: EvaluateRequest) -> Job[dict[str, Any
             SurvivalTarget(learned.times),
             bags,
             methods=METHODS,
+            stacks=stacks,
             seed=request.seed,
         )
-    out = _figures(found, test.times, request, names)
+    out = _figures(found, test.times, request, names, columns)
     oracle = _oracle(cohort, test, request)
     if oracle is not None:
         out["oracle_c_index"] = oracle
@@ -119,10 +135,12 @@ def run(cohort: EvaluationCohort, request: EvaluateRequest) -> Job[dict[str, Any
 
 
 def _outcomes(
-    cohort: EvaluationCohort, request: EvaluateRequest, markers: tuple[str, ...]
+    cohort: EvaluationCohort,
+    request: EvaluateRequest,
+    markers: tuple[str, ...],
+    columns: RecordColumns,
 ) -> Job[Outcomes]:
-    time = request.time or TIME_FIELD
-    status = request.censor or request.event or STATUS_FIELD
+    time, status = _outcome_fields(request)
     absent = [name for name in (time, status) if name not in cohort.atlas.fields]
     if absent:
         raise HaikuError(
@@ -138,8 +156,13 @@ def _outcomes(
         name=cohort.atlas.name,
     )
     inputs = yield from add_baselines(cohort, request, image_inputs(cohort), markers)
+    inputs = add_record(cohort, inputs, columns)
     present = np.isin(times.rows, inputs.patient)
     return Outcomes(times.rows[present], times.of(present), inputs)
+
+
+def _outcome_fields(request: EvaluateRequest) -> tuple[str, str]:
+    return request.time or TIME_FIELD, request.censor or request.event or STATUS_FIELD
 
 
 def _require(times: SurvivalTimes, doing: str) -> None:
@@ -151,18 +174,30 @@ def _require(times: SurvivalTimes, doing: str) -> None:
 
 
 def _figures(
-    found: Predictions, times: SurvivalTimes, request: EvaluateRequest, names: tuple[str, ...]
+    found: Predictions,
+    times: SurvivalTimes,
+    request: EvaluateRequest,
+    names: tuple[str, ...],
+    columns: RecordColumns,
 ) -> dict[str, Any]:
     def figure(scores: NDArray[np.float64], note: str = "") -> Figure:
         return _concordance(times, scores[:, 0], request, note, found.strata)
 
     inner = [found.inner[pair][place] for place, pair in enumerate(found.chosen)]
+    fields = ", ".join(columns.fields)
+    notes = _BASELINE_NOTES | {
+        RECORD: f"The record alone, as it was when the tissue was taken ({fields}), under the same "
+        "heads and tuning."
+    }
+    summed = "all heads on images"
+    if RECORD in names:
+        summed += f" and on the record as it was when the tissue was taken ({fields})"
     how = "nested folds of patients" if found.strata is not None else "folds of the fit cohort"
     out: dict[str, Any] = {
         "c_index": figure(
             found.best,
-            f"{found.said_chosen()}: the simplest within one standard error of the best on {how} "
-            f"(C-index {np.mean(inner):.3f} there), chosen without the patients tested.",
+            f"Sum of {summed}, weighted by a Cox regression on their held-out scores on {how} "
+            f"(C-index {np.mean(inner):.3f} there), without the patients tested.",
         ),
         "inputs": {
             name: figure(found.by_input[name], "Method chosen on the patients fitted on.")
@@ -171,13 +206,13 @@ def _figures(
         },
         "methods": {},
         "baselines": {
-            name: figure(found.by_input[name], _BASELINE_NOTES[name])
-            for name in BASELINES
-            if name in names
+            name: figure(found.by_input[name], notes[name]) for name in BASELINES if name in names
         },
     }
     for (name, method), scores in found.scores.items():
-        if name not in BASELINES:
+        if method == STACKED:
+            out["inputs"][name] = figure(scores, "Sum of all heads on these.")
+        elif name not in BASELINES:
             quality = float(np.mean(found.inner[name, method]))
             note = f"C-index on {how}: {quality:.3f}."
             out["methods"].setdefault(name, {})[method] = figure(scores, note)

@@ -64,6 +64,10 @@ class TrainConfig:
         rate of their own; the longest that fits counts.
     clip : float
         Largest length of a step's gradient; 0 clips nothing.
+    fixed_norms : float
+        Share of the steps, the last ones, that are taken with the statistics of
+        batch normalisation measured over all cohorts and kept; see
+        ``training/norms.py``. 0 never, 1 from the first step on.
     start_from : str
         Model that training starts from: a name or a folder; "" starts from chance.
     tune : tuple of str
@@ -139,6 +143,7 @@ class TrainConfig:
     weight_decay: float = 0.05
     rates: Mapping[str, float] = field(default_factory=dict)
     clip: float = 5.0
+    fixed_norms: float = 0.25
     warm_up: int = 100
     start_from: str = ""
     tune: tuple[str, ...] = ()
@@ -273,6 +278,10 @@ def check_config(config: TrainConfig) -> None:
         raise HaikuError(
             f"'chunk' cannot be {config.chunk}: give at least {SMALLEST_CHUNK} patches at a time, "
             "or 0 for the whole batch."
+        )
+    if config.fixed_norms > 1:
+        raise HaikuError(
+            f"'fixed_norms' cannot be {config.fixed_norms}: give a share of the steps, 0 to 1."
         )
     if config.validation_share >= 1 or config.across > 1 or config.dropped_fields > 1:
         raise HaikuError(

@@ -20,6 +20,7 @@ from napari_haiku.training.augmentation import (
 )
 from napari_haiku.training.cached_gradients import Prepared
 from napari_haiku.training.frozen_vectors import FrozenVectors
+from napari_haiku.training.norms import fix_norms, measure_norms, moving_norms
 from napari_haiku.training.objectives import ContrastiveBatch, build_objective
 from napari_haiku.training.objectives.base import NEEDS
 from napari_haiku.training.objectives.registry import named
@@ -27,7 +28,7 @@ from napari_haiku.training.optimising import Optimising
 from napari_haiku.training.tuning import is_frozen, train_tuned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from napari_haiku.training.sampler import Batch
 
 TOWERS = ("he", "mif")
+# Patches that go through the tower at a time when its batch norms are measured.
+_PIECE = 128
 OFFERED = frozenset({"group", "expression", "place_expression", "record"})
 
 
@@ -115,6 +118,39 @@ class ImageStage(Optimising):
             if name.partition(".")[0] in TOWERS
         }
 
+    @property
+    def fixed_from(self) -> int:
+        """First step that is taken with the statistics of batch norms kept."""
+        return self.config.steps - round(self.config.fixed_norms * self.config.steps)
+
+    def fix_norms(self) -> None:
+        """Keep the statistics of the batch norms as they are from here on."""
+        fix_norms(self.network)
+
+    def measure_norms(self, batches: Iterable[Batch]) -> None:
+        """Measure the statistics of the H&E tower's batch norms over batches of all cohorts."""
+        if not moving_norms(self.network.he):
+            return
+        generator = torch.Generator().manual_seed(self.config.seed)
+        varied: list[Tensor] = []
+        for batch in batches:
+            if batch.he is not None:
+                varied += self._varied(batch, generator).half()
+        if not varied:
+            return
+        order = torch.randperm(len(varied), generator=generator).tolist()
+        pieces = [order[i : i + _PIECE] for i in range(0, len(order), _PIECE)]
+
+        def encode(image: Tensor) -> object:
+            with self._halved():
+                return self.network.he(he_normalise(image.to(self.device)))
+
+        measure_norms(
+            self.network.he,
+            encode,
+            (torch.stack([varied[i] for i in piece]).float() for piece in pieces if len(piece) > 1),
+        )
+
     def step_on(self, number: int, *batches: Batch) -> None:
         """Take one optimiser step on one batch, or on the sum of several."""
         first = number * len(batches)
@@ -164,21 +200,27 @@ class ImageStage(Optimising):
         if "he" in self.frozen:
             kept = self.frozen["he"].of(batch)
             return lambda rows: kept[rows], None if self._start is None else kept
-        assert batch.he is not None  # noqa: S101  asked by the caller
-        image = torch.from_numpy(batch.he).permute(0, 3, 1, 2).float()
-        varied = vary_stain(image, generator, self.config.stain_jitter.get(batch.cohort, 1.0))
-        half = self.config.precision == "bf16"
+        varied = self._varied(batch, generator)
 
         def encode(
             rows: slice, network: CompactNetwork = self.network, *, by_place: bool = self._by_place
         ) -> Tensor:
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            with self._halved():
                 vectors, places = network.he.with_places(he_normalise(varied[rows].to(self.device)))
             if not by_place:
                 return vectors.float()
             return torch.cat([vectors, places.flatten(2).transpose(1, 2).flatten(1)], 1).float()
 
         return encode, self._starting(partial(encode, by_place=False), len(varied))
+
+    def _varied(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        assert batch.he is not None  # noqa: S101  asked by the caller
+        image = torch.from_numpy(batch.he).permute(0, 3, 1, 2).float()
+        return vary_stain(image, generator, self.config.stain_jitter.get(batch.cohort, 1.0))
+
+    def _halved(self) -> torch.autocast:
+        half = self.config.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=half)
 
     def _read_mif(
         self, batch: Batch, generator: torch.Generator

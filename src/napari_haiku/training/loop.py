@@ -54,6 +54,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainRequest", "TrainResult", "train"]
 
+# Patches over which the statistics of batch norms are measured, in so many batches at least,
+# numbered far from those of steps.
+_MEASURED_PATCHES, _MEASURED_BATCHES, _FAR = 2048, 16, 2**40
 # Captions drawn per record when the words are learnt, so that every template occurs.
 CAPTIONS_PER_RECORD = 12
 # A feature of captions that is rarer than this is no help.
@@ -180,8 +183,14 @@ def _train_compact(
         return [sampler.draw(number * config.accumulate + i) for i in range(config.accumulate)]
 
     drawn = drawn_ahead(draw_step, range(first, config.steps))
+    if first > stage.fixed_from:
+        stage.fix_norms()
     while done < config.steps and not processes.agree(stage.stop.over):
         yield Progress(done, config.steps, "Training", "steps")
+        if done == stage.fixed_from:
+            count = max(_MEASURED_BATCHES, _MEASURED_PATCHES // config.batch_size)
+            stage.measure_norms(sampler.draw(_FAR + i) for i in range(count))
+            stage.fix_norms()
         stage.step_on(done, *next(drawn))
         done += 1
         if held and done % config.validate_every == 0 and done < config.steps:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from napari_haiku.clinical import public_record
+from napari_haiku.analysis.outcome.record_columns import FEWEST, RecordColumns
 from napari_haiku.errors import HaikuError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from napari_haiku.clinical import Record
     from napari_haiku.training.config import TrainConfig
-
-# A field of more different numbers is a scale; of more different words it is told by none.
-_MOST_LEVELS = 12
-# A level of fewer patients, or of a smaller share of them, is not learnt.
-_FEWEST, _SELDOM = 2, 0.01
 
 
 class RecordTargets:
@@ -42,36 +35,23 @@ class RecordTargets:
     """
 
     def __init__(self, records: Mapping[str, Record], fields: Sequence[str]) -> None:
-        self._columns: list[tuple[str, str, float, float]] = []
-        shown = [public_record(record) for record in records.values()]
+        self._columns = RecordColumns.learn(list(records.values()), fields)
         for name in fields:
-            values = [record[name] for record in shown if record.get(name)]
-            found = _columns(name, values)
-            if not found:
+            if name not in self._columns.fields:
                 raise HaikuError(
                     f"The objective record cannot tell the field '{name}': it needs two values "
-                    f"that at least {_FEWEST} patients share. Leave it out of 'fields', or correct "
+                    f"that at least {FEWEST} patients share. Leave it out of 'fields', or correct "
                     "its name."
                 )
-            self._columns += found
 
     @property
     def width(self) -> int:
         """Number of columns."""
-        return len(self._columns)
+        return self._columns.width
 
     def of(self, records: Sequence[Record]) -> NDArray[np.float32]:
         """Columns of some records, shape (n, L); NaN where a field is empty."""
-        out = np.full((len(records), self.width), np.nan, np.float32)
-        for row, record in enumerate(map(public_record, records)):
-            for column, (name, level, mean, spread) in enumerate(self._columns):
-                value = record.get(name)
-                if not value:
-                    continue
-                number = float(value == level) if level else _number(value)
-                if number is not None:
-                    out[row, column] = (number - mean) / spread
-        return out
+        return self._columns.of(records)
 
 
 def record_fields(config: TrainConfig) -> tuple[str, ...]:
@@ -98,27 +78,3 @@ def record_fields(config: TrainConfig) -> tuple[str, ...]:
             f"The objective record names '{empty[0]}', which carries no information: leave it out."
         )
     return tuple(fields)
-
-
-def _columns(name: str, values: list[str]) -> list[tuple[str, str, float, float]]:
-    """Field, level, mean and spread of each column; a scale's level is empty."""
-    counts = Counter(values)
-    numbers = [number for number in map(_number, values) if number is not None]
-    if len(counts) > _MOST_LEVELS and len(numbers) == len(values):
-        return [(name, "", float(np.mean(numbers)), float(np.std(numbers)))]
-    fewest = max(_FEWEST, _SELDOM * len(values))
-    often = [level for level, count in counts.items() if count >= fewest]
-    if len(often) < 2 or len(counts) > _MOST_LEVELS:
-        return []
-    # The last of two levels says nothing new.
-    told = sorted(often)[:1] if len(counts) == 2 else sorted(often)
-    shares = [counts[level] / len(values) for level in told]
-    return [(name, level, s, (s * (1 - s)) ** 0.5) for level, s in zip(told, shares, strict=True)]
-
-
-def _number(value: str) -> float | None:
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if np.isfinite(number) else None
