@@ -4,7 +4,7 @@
 #   sh scripts/default_model.sh WORK_FOLDER
 #
 # HAIKU_REAL_DATA names the folder that holds orion_crc01 (default: ../shared/data).
-# Takes about five hours on two cores; a second call goes on where the first stopped.
+# Takes about five and a half hours on two cores; a second call goes on where the first stopped.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -33,17 +33,19 @@ PYTHON
 cp "$root"/recipes/default*.json "$work/"
 # What one stage has resampled, the next need not.
 mkdir -p "$work/cache"
-for stage in towers fine cells model; do
+for stage in towers fine cells record model; do
     mkdir -p "$work/$stage"
     [ -e "$work/$stage/cache" ] || ln -s ../cache "$work/$stage/cache"
 done
 
 # Towers at the model's pixels first, then with finer H&E; from these on the H&E tower alone, taught
-# at each place of its map, in two rounds. Each stage fits its text heads; the last ones ship.
+# at each place of its map, in two rounds, and in a third one with the statistics of its batch norms
+# kept, as in use. Each stage fits its text heads; the last ones ship.
 "$haiku" train "$work/virtual/cohort.csv" "$work/towers" --config "$work/default.json" --resume
 "$haiku" train "$work/virtual/cohort.csv" "$work/fine" --config "$work/default_fine.json" --resume
 "$haiku" train "$work/virtual/cohort.csv" "$work/cells" --config "$work/default_cells.json" --resume
-"$haiku" train "$work/virtual/cohort.csv" "$work/model" --config "$work/default_record.json" --resume
+"$haiku" train "$work/virtual/cohort.csv" "$work/record" --config "$work/default_record.json" --resume
+"$haiku" train "$work/virtual/cohort.csv" "$work/model" --config "$work/default_fixed.json" --resume
 for file in config.json model.safetensors text_heads.safetensors tokenizer.json card.json; do
     cp "$work/model/$file" "$root/src/napari_haiku/assets/model/$file"
 done

@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 
 from napari_haiku.errors import HaikuError
+from napari_haiku.jobs import run_job
 from napari_haiku.model.compact.caption_reader import CaptionReader, learn_features
+from napari_haiku.model.compact.config import CompactConfig
+from napari_haiku.model.compact.network import CompactNetwork
+from napari_haiku.training import text_stage
 from napari_haiku.training.config import TrainConfig, check_config
 from napari_haiku.training.text_cases import VARIANTS, TextCases
 from napari_haiku.training.text_discriminant import Discriminant
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_haiku.training.text_heads import FittedHead
 
 CONFIG = TrainConfig(text_method="discriminant", text_ridge=5.0)
@@ -129,6 +135,27 @@ def test_bootstraps_differ_and_repeat(told: tuple[TextCases, CaptionReader]) -> 
     heads = [Discriminant(cases, CONFIG, seed=s, resample=True).head().weight for s in (1, 2, 1)]
     np.testing.assert_array_equal(heads[0], heads[2])
     assert np.abs(heads[0] - heads[1]).max() > 1e-3
+
+
+def test_kept_heads_of_another_fit_are_left_alone(
+    told: tuple[TextCases, CaptionReader], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that goes on after the fit itself has changed fits its heads anew."""
+    cases = told[0]
+    words = tuple(f"word{i}" for i in range(cases.captions.shape[-1]))
+    sizes = CompactConfig(
+        name="small", markers=("CD8",), text_features=words, dim=DIM, he_width=4, mif_width=8
+    )
+    config = replace(CONFIG, text_heads=1)
+
+    def fit() -> set[str]:
+        run_job(text_stage.fit_text(CompactNetwork(sizes), cases, config, tmp_path))
+        return {folder.name for folder in (tmp_path / text_stage.FOLDER).iterdir()}
+
+    first = fit()
+    assert fit() == first
+    monkeypatch.setattr(text_stage, "FITTED_WITH", (0.0,))
+    assert len(fit() - first) == 1
 
 
 def test_both_images_are_needed(told: tuple[TextCases, CaptionReader]) -> None:

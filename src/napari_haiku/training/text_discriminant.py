@@ -25,6 +25,8 @@ _SHRINK = 0.1
 _LENGTH, _CONSTANT = 0.5, 1.0
 # Share of captions that are no longer than 1: these need not be shortened.
 _WHOLE = 0.95
+# A head fitted with others of these is another head.
+FITTED_WITH = (_HE_RIDGE, _SHRINK, _LENGTH, _CONSTANT, _WHOLE)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from napari_haiku.jobs import Progress
 from napari_haiku.model.compact.text_heads import TextHeads
 from napari_haiku.storage import write_bytes
-from napari_haiku.training.text_discriminant import Discriminant
+from napari_haiku.training.text_discriminant import FITTED_WITH, Discriminant
 from napari_haiku.training.text_heads import FittedHead, fit_head
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ def _stamp(network: CompactNetwork, cases: TextCases, config: TrainConfig) -> st
     """Name what heads depend on: kept ones are used again only for the very same."""
     digest = hashlib.sha256(json.dumps(config.text_settings(), sort_keys=True).encode())
     digest.update(json.dumps(network.config.to_json(), sort_keys=True).encode())
+    if config.text_method == "discriminant":
+        digest.update(repr(FITTED_WITH).encode())
     for part in (cases.he, cases.mif, cases.captions):
         if part is not None:
             digest.update(np.ascontiguousarray(part).tobytes())
