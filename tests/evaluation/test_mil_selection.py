@@ -3,8 +3,18 @@
 import numpy as np
 import pytest
 
-from napari_haiku.analysis.outcome.mil_targets import ClassTarget
-from napari_haiku.evaluation.mil_selection import Predictions, _error, _simplest_good
+from napari_haiku.analysis.outcome.mil import PooledRidge
+from napari_haiku.analysis.outcome.mil_bags import Bags
+from napari_haiku.analysis.outcome.mil_targets import ClassTarget, SurvivalTarget
+from napari_haiku.analysis.outcome.survival_times import SurvivalTimes
+from napari_haiku.evaluation.mil_selection import (
+    STACKED,
+    Predictions,
+    _error,
+    _simplest_good,
+    fit_and_test,
+)
+from napari_haiku.jobs import run_job
 
 
 def found(qualities, errors):
@@ -57,3 +67,41 @@ def test_the_error_is_that_of_a_mean_over_folds():
     parts = [target.of(np.flatnonzero(folds == f)).quality(scores[folds == f]) for f in range(4)]
     assert _error(target, scores, folds) == pytest.approx(np.std(parts, ddof=1) / 2)
     assert np.isnan(_error(target, scores, np.zeros(120, int)))
+
+
+def test_a_stack_sums_linear_heads_alone():
+    rng = np.random.default_rng(0)
+    hazard = rng.normal(size=80)
+    times = SurvivalTimes.from_arrays(rng.exponential(1 / np.exp(2 * hazard)), np.ones(80))
+    rows = np.column_stack([hazard, rng.normal(size=80)])
+    bags = Bags(rows.astype(np.float32), np.ones(80, np.int64))
+    methods = [PooledRidge("mean"), _Network()]
+    job = fit_and_test(
+        {"mif": bags},
+        SurvivalTarget(times),
+        {"mif": bags},
+        methods=methods,
+        stacks={"all": ["mif"]},
+    )
+    found = run_job(job)
+    assert found.chosen == [("all", STACKED)]
+    assert found.best.tolist() == found.scores["all", STACKED].tolist()
+    # One head alone, but for its scale.
+    alone = np.corrcoef(found.best[:, 0], found.scores["mif", "mean"][:, 0])[0, 1]
+    assert alone == pytest.approx(1)
+
+
+class _Network:
+    """A method whose heads are not linear, and look perfect held out."""
+
+    name = "network"
+    settings = tuple(range(8))
+
+    def path(self, train, target, held, seed):
+        return [held.mean()[:, :1] ** 3] * 8
+
+    def fit(self, train, target, setting, seed):
+        return self
+
+    def scores(self, bags):
+        return bags.mean()[:, 1:]

@@ -80,7 +80,9 @@ def fit_and_test(
     """Tune every method on every input and score other patients.
 
     Baselines get every method too, but never become the one chosen. A stack sums
-    the heads of several inputs, by name; see :mod:`napari_haiku.analysis.outcome.mil_stacking`.
+    the linear heads of several inputs, by name; see
+    :mod:`napari_haiku.analysis.outcome.mil_stacking`. Networks stay out: where towers have seen
+    the patients fitted on, held-out scores flatter what can use that.
     """
     out = Predictions()
     n = len(next(iter(test.values())))
@@ -107,7 +109,7 @@ def fit_and_test(
         out.by_input[name] = out.scores[best]
     chosen = _simplest_good(out, [pair for pair in out.inner if pair[0] not in BASELINES])
     for name, inputs in (stacks or {}).items():
-        parts = [(source, head) for source in inputs for head in heads[source]]
+        parts = [(source, head) for source in inputs for head in heads[source] if head.linear]
         summed = stack([head for _, head in parts], target)
         chosen = (name, STACKED)
         out.inner[chosen] = [target.quality(summed.held_out, parts[0][1].folds)]

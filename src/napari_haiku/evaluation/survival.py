@@ -189,7 +189,7 @@ def _figures(
         RECORD: f"The record alone, as it was when the tissue was taken ({fields}), under the same "
         "heads and tuning."
     }
-    summed = "all heads on images"
+    summed = "all linear heads on images"
     if RECORD in names:
         summed += f" and on the record as it was when the tissue was taken ({fields})"
     how = "nested folds of patients" if found.strata is not None else "folds of the fit cohort"
@@ -211,7 +211,7 @@ def _figures(
     }
     for (name, method), scores in found.scores.items():
         if method == STACKED:
-            out["inputs"][name] = figure(scores, "Sum of all heads on these.")
+            out["inputs"][name] = figure(scores, "Sum of all linear heads on these.")
         elif name not in BASELINES:
             quality = float(np.mean(found.inner[name, method]))
             note = f"C-index on {how}: {quality:.3f}."

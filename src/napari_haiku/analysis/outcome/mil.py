@@ -224,6 +224,11 @@ class TunedHead:
     head: Head
     own: Scores
 
+    @property
+    def linear(self) -> bool:
+        """Whether it is a linear score of pooled features."""
+        return isinstance(self.head, LinearHead)
+
     def scores(self, bags: Bags | None = None) -> Scores:
         """Score bags (the training bags by default) in SD of the training bags.
 
