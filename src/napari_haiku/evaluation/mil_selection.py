@@ -114,7 +114,7 @@ def fit_and_test(
         chosen = (name, STACKED)
         out.inner[chosen] = [target.quality(summed.held_out, parts[0][1].folds)]
         out.errors[chosen] = [_error(target, summed.held_out, parts[0][1].folds)]
-        out.scores[chosen] = summed.scores([head.scores(test[source]) for source, head in parts])
+        out.scores[chosen] = summed.scores([test[source] for source, _ in parts])
     out.chosen.append(chosen)
     out.best = out.scores[chosen].reshape(n, -1)
     return out

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from napari_haiku.analysis.outcome.mil import TunedHead
+from napari_haiku.analysis.outcome.mil import PooledRidge, TunedHead, tune
+from napari_haiku.analysis.outcome.mil_bags import Bags
 from napari_haiku.analysis.outcome.mil_stacking import stack
 from napari_haiku.analysis.outcome.mil_targets import SurvivalTarget
 from napari_haiku.analysis.outcome.survival_times import SurvivalTimes
+from napari_haiku.jobs import run_job
 
 
 def _target(hazard: np.ndarray, seed: int = 0) -> SurvivalTarget:
@@ -48,9 +52,32 @@ def test_twins_share_the_weight() -> None:
     assert found.weights[0, 0] == pytest.approx(found.weights[1, 0])
 
 
-def test_the_median_of_the_training_bags_is_zero() -> None:
+class _First:
+    """A head that scores by the first coordinate."""
+
+    def scores(self, bags: Bags) -> np.ndarray:
+        return bags.mean()[:, :1]
+
+
+def test_a_head_that_knows_its_training_bags_by_heart_is_scaled_as_held_out() -> None:
+    """Its scores spread wide on these, and narrowly on others: the narrow spread is the unit."""
     rng = np.random.default_rng(4)
-    held_out, own = rng.normal(size=(2, 101))
-    head = _head(held_out, own + 3)
-    found = stack([head, head], _target(held_out))
-    assert np.median(found.scores([head.scores(), head.scores()])) == pytest.approx(0)
+    held_out = rng.normal(size=101)
+    own = 8 * rng.normal(size=101) + 3
+    head = replace(_head(held_out, own), head=_First(), held_out_spread=2.0)
+    found = stack([head], _target(held_out))
+    rows = rng.normal(size=(20, 2))
+    bags = Bags(rows.astype(np.float32), np.ones(20, np.int64))
+    expected = (rows[:, :1].astype(np.float32) - np.median(own)) / 2 * found.weights[0, 0]
+    np.testing.assert_allclose(found.scores([bags]), expected, rtol=1e-6)
+
+
+def test_tuning_tells_the_spread_of_what_is_held_out() -> None:
+    """With as many coordinates as bags a ridge fits the training bags far better than others."""
+    rng = np.random.default_rng(5)
+    rows = rng.normal(size=(60, 50))
+    bags = Bags(rows.astype(np.float32), np.ones(60, np.int64))
+    tuned = run_job(tune(PooledRidge("mean"), bags, _target(1.5 * rows[:, 0])))
+    assert 0 < tuned.held_out_spread < 0.9 * tuned.own.std()
+    scores = tuned.scores_as_held_out(bags)
+    assert np.median(scores) == pytest.approx(0)

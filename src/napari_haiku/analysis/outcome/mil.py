@@ -214,6 +214,9 @@ class TunedHead:
         Fitted on every training bag.
     own : ndarray, shape (bags, outputs)
         Its scores on the training bags.
+    held_out_spread : float
+        SD that held-out scores had before, mean of the folds: less than that of
+        `own` where the head has learnt its training bags by heart.
     """
 
     method: str
@@ -223,6 +226,7 @@ class TunedHead:
     folds: NDArray[np.int64]
     head: Head
     own: Scores
+    held_out_spread: float = 1.0
 
     @property
     def linear(self) -> bool:
@@ -240,6 +244,12 @@ class TunedHead:
             found = found - np.median(self.own, axis=0)
         spread = float(np.sqrt(self.own.var(axis=0).mean()))
         scaled: Scores = found / (spread if spread > 0 else 1.0)
+        return scaled
+
+    def scores_as_held_out(self, bags: Bags) -> Scores:
+        """Score bags that were not trained on, on the scale of `held_out`."""
+        found = self.head.scores(bags) - np.median(self.own, axis=0)
+        scaled: Scores = found / (self.held_out_spread if self.held_out_spread > 0 else 1.0)
         return scaled
 
 
@@ -265,12 +275,14 @@ def tune(method: Method, bags: Bags, target: Target, *, seed: int = 0) -> Job[Tu
     folds = patient_folds(target, min(INNER_FOLDS, max(2, len(target) // 4)), seed)
     n_folds = int(folds.max()) + 1
     held_out = np.zeros((len(method.settings), len(target), target.n_outputs))
+    spread = np.zeros(len(method.settings))
     for fold in range(n_folds):
         yield Progress(fold, n_folds + 1, f"Tuning {method.name}", "folds")
         out = folds == fold
         learn = np.flatnonzero(~out)
         scores = method.path(bags.of(learn), target.of(learn), bags.of(out), seed)
         held_out[:, out] = [_standard(entry) for entry in scores]
+        spread += [np.sqrt(entry.var(axis=0).mean()) / n_folds for entry in scores]
     quality = np.array([target.quality(scores, folds) for scores in held_out])
     setting = int(np.nanargmax(quality)) if np.isfinite(quality).any() else 0
     yield Progress(n_folds, n_folds + 1, f"Fitting {method.name}", "folds")
@@ -284,6 +296,7 @@ def tune(method: Method, bags: Bags, target: Target, *, seed: int = 0) -> Job[Tu
         folds,
         head,
         head.scores(bags),
+        float(spread[setting]),
     )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_haiku.analysis.outcome.mil import TunedHead
+    from napari_haiku.analysis.outcome.mil_bags import Bags
     from napari_haiku.analysis.outcome.mil_targets import Target
 
     Scores = NDArray[np.float64]
@@ -27,21 +28,29 @@ class Stack:
 
     Parameters
     ----------
+    heads : tuple of TunedHead
+        What is summed.
     weights : ndarray, shape (heads, 1)
         Weight of each head.
     held_out : ndarray, shape (bags, 1)
         Sum of the held-out scores of the training bags.
-    median : float
-        Median of the sum over the training bags, by the fitted heads.
     """
 
+    heads: tuple[TunedHead, ...]
     weights: Scores
     held_out: Scores
-    median: float
 
-    def scores(self, parts: Sequence[Scores]) -> Scores:
-        """Weigh the scores of each head, each (bags, 1); 0 is the training bags' median."""
-        found: Scores = np.hstack(list(parts)) @ self.weights - self.median
+    def scores(self, bags: Sequence[Bags]) -> Scores:
+        """Score bags that were not trained on, (bags, 1).
+
+        Parameters
+        ----------
+        bags : sequence of Bags
+            The same bags for each head, as it reads them. 0 is about the median of
+            the training bags.
+        """
+        parts = [head.scores_as_held_out(b) for head, b in zip(self.heads, bags, strict=True)]
+        found: Scores = np.hstack(parts) @ self.weights
         return found
 
 
@@ -61,5 +70,4 @@ def stack(heads: Sequence[TunedHead], target: Target) -> Stack:
     """
     held_out = np.hstack([head.held_out for head in heads])
     weights = target.linear(held_out, [PENALTY])[0]
-    own = np.hstack([head.scores() for head in heads]) @ weights
-    return Stack(weights, held_out @ weights, float(np.median(own)))
+    return Stack(tuple(heads), weights, held_out @ weights)
