@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -13,10 +14,19 @@ from training.test_resuming import RECIPE
 from napari_haiku.errors import HaikuError
 from napari_haiku.jobs import run_job
 from napari_haiku.model.loading import load_model
+from napari_haiku.training import image_stage
 from napari_haiku.training.config import check_config
 from napari_haiku.training.image_stage import ImageStage
-from napari_haiku.training.loop import TrainRequest, train
+from napari_haiku.training.loop import (
+    _MEASURED_BATCHES,
+    _MEASURED_PATCHES,
+    TrainRequest,
+    train,
+)
 from napari_haiku.training.norms import fix_norms, measure_norms, moving_norms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def _request(manifest: Path, name: str, **changes: object) -> TrainRequest:
@@ -126,6 +136,21 @@ def test_statistics_of_two_cohorts_lie_between_them(manifest: Path) -> None:
     high = torch.maximum(kept["light"], kept["dark"])
     assert (high > low * 1.02).all()
     assert ((kept["both"] > low) & (kept["both"] < high)).all()
+
+
+def test_no_more_of_a_large_batch_is_measured_than_of_a_small_one(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[int] = []
+
+    def watched(_tower: object, _encode: object, pieces: Iterable[torch.Tensor]) -> None:
+        measured.extend(len(piece) for piece in pieces)
+
+    monkeypatch.setattr(image_stage, "measure_norms", watched)
+    monkeypatch.setattr(image_stage, "_PIECE", 5)
+    run_job(train(_request(manifest, "run", fixed_norms=0.2)))
+    assert set(measured) == {5}
+    assert sum(measured) == 5 * max(_MEASURED_BATCHES, _MEASURED_PATCHES // 12)
 
 
 def test_a_share_above_one_is_refused() -> None:

@@ -135,7 +135,11 @@ class ImageStage(Optimising):
         varied: list[Tensor] = []
         for batch in batches:
             if batch.he is not None:
-                varied += self._varied(batch, generator).half()
+                # No more of a batch than makes a piece: a large one would fill the memory.
+                he = batch.he
+                if len(he) > _PIECE:
+                    he = he[torch.randperm(len(he), generator=generator)[:_PIECE].numpy()]
+                varied += self._varied(he, batch.cohort, generator).half()
         if not varied:
             return
         order = torch.randperm(len(varied), generator=generator).tolist()
@@ -200,7 +204,8 @@ class ImageStage(Optimising):
         if "he" in self.frozen:
             kept = self.frozen["he"].of(batch)
             return lambda rows: kept[rows], None if self._start is None else kept
-        varied = self._varied(batch, generator)
+        assert batch.he is not None  # noqa: S101  asked by the caller
+        varied = self._varied(batch.he, batch.cohort, generator)
 
         def encode(
             rows: slice, network: CompactNetwork = self.network, *, by_place: bool = self._by_place
@@ -213,10 +218,9 @@ class ImageStage(Optimising):
 
         return encode, self._starting(partial(encode, by_place=False), len(varied))
 
-    def _varied(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        assert batch.he is not None  # noqa: S101  asked by the caller
-        image = torch.from_numpy(batch.he).permute(0, 3, 1, 2).float()
-        return vary_stain(image, generator, self.config.stain_jitter.get(batch.cohort, 1.0))
+    def _varied(self, he: NDArray[np.uint8], cohort: str, generator: torch.Generator) -> Tensor:
+        image = torch.from_numpy(he).permute(0, 3, 1, 2).float()
+        return vary_stain(image, generator, self.config.stain_jitter.get(cohort, 1.0))
 
     def _halved(self) -> torch.autocast:
         half = self.config.precision == "bf16"
