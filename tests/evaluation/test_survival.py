@@ -118,6 +118,26 @@ def test_an_outcome_of_an_early_name_is_no_input(tmp_path):
     assert "on the record" not in done["c_index"]["note"]
 
 
+def test_a_field_that_one_cohort_lacks_is_left_out(tmp_path):
+    fit, test = patient_cohort(60, 0), patient_cohort(40, 1)
+    test.atlas.records = test.atlas.records.drop(columns="grade")
+    test.atlas.fields = ("survival_months", "survival_status", "site")
+    done = ask(type(test)(test.atlas, None, None, fit), tmp_path)
+    assert "record" not in done["baselines"]
+    assert done["c_index"]["value"] == done["inputs"]["images"]["value"]
+
+
+def test_patients_without_a_record_still_count(tmp_path):
+    fit, test = patient_cohort(60, 0), patient_cohort(40, 1)
+    for cohort, empty in ((fit, 9), (test, 5)):
+        cohort.atlas.records.loc[: empty - 1, "grade"] = ""
+    done = ask(type(test)(test.atlas, None, None, fit), tmp_path)
+    assert done["patients_fitted_on"] == 60
+    assert done["c_index"]["n"] == 40
+    assert done["patients_without_image"] == 0
+    assert "images and record" in done["inputs"]
+
+
 def test_too_few_patients_and_bad_tables_are_refused(tmp_path):
     with pytest.raises(HaikuError, match="at least 25 patients and 10 deaths"):
         ask(patient_cohort(12), tmp_path)

@@ -120,14 +120,18 @@ def add_baselines(
     return PatientInputs(vectors, has, inputs.patient)
 
 
-def early_fields(cohort: EvaluationCohort, outcome: Sequence[str]) -> RecordColumns:
+def early_fields(
+    learned: EvaluationCohort, test: EvaluationCohort, outcome: Sequence[str]
+) -> RecordColumns:
     """Learn the columns of those fields of the record that are known when tissue is taken.
 
-    Fields of the outcome are never among them, whatever their names.
+    Only of fields that both cohorts have; those of the outcome are never among
+    them, whatever their names.
     """
-    usable = [f for f in cohort.atlas.fields if f not in outcome]
+    shared = set(test.atlas.fields) - set(outcome)
+    usable = [f for f in learned.atlas.fields if f in shared]
     named = [f for f in usable if re.sub(r"[\W_]+", "", f.casefold()) in _KNOWN_EARLY]
-    return RecordColumns.learn(_records(cohort, named), named)
+    return RecordColumns.learn(_records(learned, named), named)
 
 
 def add_record(
@@ -136,12 +140,11 @@ def add_record(
     """Add the record to every patch of its patient; what is not known counts as the mean."""
     if not columns.width:
         return inputs
-    of_patient = columns.of(_records(cohort, columns.fields))
-    known = np.asarray(np.isfinite(of_patient).any(axis=1))
-    vectors = dict(inputs.vectors) | {RECORD: np.nan_to_num(of_patient)[inputs.patient]}
-    return PatientInputs(
-        vectors, dict(inputs.has) | {RECORD: known[inputs.patient]}, inputs.patient
-    )
+    of_patient = np.nan_to_num(columns.of(_records(cohort, columns.fields)))
+    vectors = dict(inputs.vectors) | {RECORD: of_patient[inputs.patient]}
+    # A patient without a record has it too: all of it the mean.
+    has = dict(inputs.has) | {RECORD: np.ones(len(inputs.patient), bool)}
+    return PatientInputs(vectors, has, inputs.patient)
 
 
 def _records(cohort: EvaluationCohort, fields: Sequence[str]) -> list[Record]:

@@ -87,7 +87,7 @@ def run(cohort: EvaluationCohort, request: EvaluateRequest) -> Job[dict[str, Any
         A survival column cannot be read, or too few patients or deaths.
     """
     markers = shared_markers(*(part for part in (cohort, cohort.fit) if part is not None))
-    columns = early_fields(cohort if cohort.fit is None else cohort.fit, _outcome_fields(request))
+    columns = early_fields(cohort.fit or cohort, cohort, _outcome_fields(request))
     test = yield from _outcomes(cohort, request, markers, columns)
     fit = None
     if cohort.fit is not None:
